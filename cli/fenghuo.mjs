@@ -1,0 +1,10 @@
+#!/usr/bin/env node
+// The entry of every command. It is plain JavaScript because it must run before anything is installed:
+// it installs the locked dependencies where they are missing or out of date, then hands over to main.ts.
+import { ensureInstalled } from './ensure-installed.mjs';
+
+ensureInstalled();
+const { register } = await import('tsx/esm/api');
+register();
+const { main } = await import('./main.ts');
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,113 @@
+/**
+ * Rule packs: who is told, by which channels, how many minutes, what next. A pack is a YAML file in which every number
+ * stands with its citation; what a warning uses is resolved to plain milliseconds and frozen into it at issue.
+ */
+import { z } from 'zod';
+import { LEVELS, type LevelId } from './levels.ts';
+import type { TierId } from './tiers.ts';
+import { MINUTE_MS } from './time.ts';
+
+export const CHANNELS = ['sms', 'email'] as const;
+export type Channel = (typeof CHANNELS)[number];
+
+/** A number and where it was found; `choice` names a product choice that has no source. */
+const cited = z.strictObject({ value: z.number().nonnegative(), source: z.string() });
+
+const channels = z.array(z.enum(CHANNELS)).nonempty();
+
+const rungSchema = z.strictObject({
+  name: z.string(),
+  /** Whom this rung sends to; `nobody` where it only tells the superior or bridges. */
+  who: z.enum(['principal', 'deputies', 'everyone', 'nobody']),
+  by: z.array(z.enum(CHANNELS)).default([]),
+  waitMinutes: cited,
+  tellSuperior: z.boolean().default(false),
+  bridge: z.boolean().default(false),
+});
+
+const levelSchema = z.strictObject({
+  /** Tiers whose units wait for the answer of the tier above, at most this long; all others open at once (直达基层). */
+  descendWaitMinutes: z.record(z.string(), cited).default({}),
+  ladder: z.array(rungSchema).nonempty(),
+  /** Not handed to the channel within this time counts as exhausted: the next rung begins. */
+  handOffMaxMinutes: cited,
+  digest: z.strictObject({ windowMinutes: cited, urgentWindowMinutes: cited, most: cited, by: channels }),
+  endReport: z.strictObject({ tiers: z.array(z.string()), afterMinutes: cited, by: channels }),
+  households: z.strictObject({ by: channels }),
+  retry: z.strictObject({ laterMinutes: z.array(cited).nonempty(), unknownMinutes: cited, attemptsMost: cited }),
+});
+
+export const rulePackSchema = z
+  .strictObject({
+    id: z.string().regex(/^[a-z0-9-]+$/),
+    version: z.number().int().positive(),
+    title: z.strictObject({ zh: z.string(), en: z.string() }),
+    sources: z.record(z.string(), z.string()),
+    levels: z.record(z.enum(LEVELS.map((level) => level.id)), levelSchema),
+  })
+  .superRefine((pack, context) => {
+    for (const { path, source } of citations(pack.levels, ['levels'])) {
+      if (!(source in pack.sources)) {
+        context.addIssue({ code: 'custom', path, message: `source "${source}" is not listed under sources` });
+      }
+    }
+  });
+
+export type RulePack = z.infer<typeof rulePackSchema>;
+
+/** What one rung of a ladder does. */
+export type Rung = {
+  name: string;
+  who: 'principal' | 'deputies' | 'everyone' | 'nobody';
+  by: Channel[];
+  waitMs: number;
+  tellSuperior: boolean;
+  bridge: boolean;
+};
+
+/** The rules of one warning: those of its level, in milliseconds, frozen at issue. */
+export type Rules = {
+  pack: { id: string; version: number };
+  level: LevelId;
+  ladder: Rung[];
+  descendWaitMs: Record<TierId, number>;
+  handOffMaxMs: number;
+  digest: { windowMs: number; urgentWindowMs: number; most: number; by: Channel[] };
+  endReport: { tiers: TierId[]; afterMs: number; by: Channel[] };
+  households: { by: Channel[] };
+  retry: { laterMs: number[]; unknownMs: number; attemptsMost: number };
+};
+
+/** Resolves a level's rules; `speed` divides every time (Exercises only: the caller has checked). */
+export function resolveRules(pack: RulePack, level: LevelId, speed = 1): Rules {
+  const from = pack.levels[level];
+  const ms = (minutes: { value: number }) => Math.max(1, Math.round((minutes.value * MINUTE_MS) / speed));
+  return {
+    pack: { id: pack.id, version: pack.version },
+    level,
+    ladder: from.ladder.map(({ waitMinutes, ...rung }) => ({ ...rung, waitMs: ms(waitMinutes) })),
+    descendWaitMs: Object.fromEntries(Object.entries(from.descendWaitMinutes).map(([tier, wait]) => [tier, ms(wait)])),
+    handOffMaxMs: ms(from.handOffMaxMinutes),
+    digest: {
+      windowMs: ms(from.digest.windowMinutes),
+      urgentWindowMs: ms(from.digest.urgentWindowMinutes),
+      most: from.digest.most.value,
+      by: from.digest.by,
+    },
+    endReport: { tiers: from.endReport.tiers, afterMs: ms(from.endReport.afterMinutes), by: from.endReport.by },
+    households: { by: from.households.by },
+    retry: {
+      laterMs: from.retry.laterMinutes.map(ms),
+      unknownMs: ms(from.retry.unknownMinutes),
+      attemptsMost: from.retry.attemptsMost.value,
+    },
+  };
+}
+
+function* citations(node: unknown, path: (string | number)[]): Generator<{ path: (string | number)[]; source: string }> {
+  if (typeof node !== 'object' || node === null) return;
+  for (const [key, value] of Object.entries(node)) {
+    if (key === 'source' && typeof value === 'string') yield { path: [...path, key], source: value };
+    else yield* citations(value, [...path, Array.isArray(node) ? Number(key) : key]);
+  }
+}

@@ -1,0 +1,433 @@
+/**
+ * The unit machine: the whole cascade in one pure function.
+ *
+ * A unit is one node of the administrative tree while one warning runs. It knows nothing of other units but that it may
+ * have a superior and some subordinates; units act on each other only by messages. `advance` takes a unit, one message,
+ * the warning's rules and the time, and gives back the unit as it is now, what to send, and messages for others. The same
+ * function runs in the `step` activity, in the property tests and in rehearsals.
+ *
+ * The life of a unit:
+ *
+ *     waiting ──opened──► open ──answered──► answered          (an answer may also come first: waiting ► answered)
+ *                          ▲                    │
+ *                          └────cannot act──────┘              (what was received cannot be done: the ladder goes on)
+ *
+ * and from each of these `cancelled` or `expired` ends it. While it is open it climbs its ladder, a rung at a time: a rung
+ * begins by a send, its deadline counts from the first hand-off to a channel, and the next rung begins when the deadline
+ * passes, when every delivery of the rung is exhausted, or when none was handed off in time.
+ *
+ * Messages of one instant give the same path in any order between units; within one unit `messageOrder` sorts them.
+ */
+import type { Channel, Rules } from './rules.ts';
+import type { TierId } from './tiers.ts';
+import type { Instant } from './time.ts';
+
+export type UnitId = number;
+
+export type AnswerKind = 'received' | 'done' | 'cannot act';
+
+/** Everything the machine remembers of a unit. Plain JSON. Instants are milliseconds, null where it has not happened. */
+export type UnitState = {
+  readonly unitId: UnitId;
+  readonly tier: TierId;
+  readonly superiorId: UnitId | null;
+  /** How many units of this warning stand directly below. */
+  readonly subordinates: number;
+  readonly status: 'waiting' | 'open' | 'answered';
+  readonly ended: 'cancelled' | 'expired' | null;
+  readonly openedAt: Instant | null;
+  /** The first hand-off of any delivery of any rung. */
+  readonly toldAt: Instant | null;
+  readonly answeredAt: Instant | null;
+  readonly cannotActAt: Instant | null;
+  /** First passed a deadline without an answer, or was reported to its superior. It stays when an answer comes later. */
+  readonly silentAt: Instant | null;
+  /** Place in the ladder: -1 before the first rung, `ladder.length` past the last. */
+  readonly rung: number;
+  /** Deliveries of this rung that have not finally failed; null until they are planned. */
+  readonly outstanding: number | null;
+  /** This unit is a rung behind a bridge: the superior it reports to instead of the silent one. */
+  readonly reportsTo: UnitId | null;
+  readonly bridgedAt: Instant | null;
+  readonly superiorTold: boolean;
+  readonly descended: boolean;
+  readonly silentBelow: number;
+  readonly silentBelowTold: number;
+  readonly digests: number;
+  readonly concludedBelow: number;
+  readonly concluded: boolean;
+  readonly endReportSent: boolean;
+  readonly timers: Timers;
+};
+
+/** When something is due; null where nothing is. */
+export type Timers = {
+  /** The current rung must have been handed to a channel by then. */
+  readonly handOffBy: Instant | null;
+  /** The current rung must have been answered by then. */
+  readonly answerBy: Instant | null;
+  /** Subordinates are opened by then, whether this unit has answered or not. */
+  readonly descendAt: Instant | null;
+  readonly digestAt: Instant | null;
+  readonly endReportAt: Instant | null;
+};
+
+export type Message =
+  | { kind: 'cancelled' }
+  | { kind: 'expired' }
+  | { kind: 'answered'; at: Instant; answer: 'received' | 'done' }
+  | { kind: 'cannot act'; at: Instant }
+  /** So many deliveries were planned for a rung's send; 0 where nobody can be reached by it. */
+  | { kind: 'planned'; rung: number; deliveries: number }
+  | { kind: 'handed off'; rung: number; at: Instant }
+  /** One delivery of the rung has finally failed. */
+  | { kind: 'exhausted'; rung: number }
+  | { kind: 'opened' }
+  /** The superior is silent: this unit is opened if it was not, and reports to `reportsTo` from now on. */
+  | { kind: 'past you'; reportsTo: UnitId | null }
+  | { kind: 'subordinate silent'; unitId: UnitId }
+  | { kind: 'subordinate cannot act'; unitId: UnitId }
+  | { kind: 'subordinate concluded'; unitId: UnitId }
+  /** Some timer may be due. */
+  | { kind: 'deadline' };
+
+export type Send =
+  | { kind: 'rung'; rung: number; who: 'principal' | 'deputies' | 'everyone'; by: Channel[] }
+  /** To people who were told by a silent superior's tier: report past it. */
+  | { kind: 'bridge notice'; number: number; who: 'principal'; by: Channel[] }
+  /** To a superior: which units below are silent. */
+  | { kind: 'digest'; number: number; who: 'principal'; by: Channel[] }
+  | { kind: 'end report'; who: 'principal'; by: Channel[] };
+
+/** A message for other units, addressed by relation; the caller knows the tree. */
+export type Outgoing =
+  | { to: 'subordinates'; message: Message }
+  | { to: 'unit'; unitId: UnitId; message: Message };
+
+export type Advanced = { unit: UnitState; sends: Send[]; messages: Outgoing[] };
+
+/** A unit of a warning before anything happened to it. */
+export function newUnit(input: {
+  unitId: UnitId;
+  tier: TierId;
+  superiorId: UnitId | null;
+  subordinates: number;
+}): UnitState {
+  return {
+    ...input,
+    status: 'waiting',
+    ended: null,
+    openedAt: null,
+    toldAt: null,
+    answeredAt: null,
+    cannotActAt: null,
+    silentAt: null,
+    rung: -1,
+    outstanding: null,
+    reportsTo: null,
+    bridgedAt: null,
+    superiorTold: false,
+    descended: false,
+    silentBelow: 0,
+    silentBelowTold: 0,
+    digests: 0,
+    concludedBelow: 0,
+    concluded: false,
+    endReportSent: false,
+    timers: NO_TIMERS,
+  };
+}
+
+const NO_TIMERS: Timers = { handOffBy: null, answerBy: null, descendAt: null, digestAt: null, endReportAt: null };
+
+/** When the unit next needs a `deadline` message; null where nothing is due. */
+export function nextDeadline(unit: UnitState): Instant | null {
+  const due = Object.values(unit.timers).filter((at): at is Instant => at !== null);
+  return due.length > 0 ? Math.min(...due) : null;
+}
+
+const ORDER: readonly Message['kind'][] = [
+  'cancelled',
+  'expired',
+  'answered',
+  'cannot act',
+  'planned',
+  'handed off',
+  'exhausted',
+  'opened',
+  'past you',
+  'subordinate silent',
+  'subordinate cannot act',
+  'subordinate concluded',
+  'deadline',
+];
+
+/**
+ * Which of several messages of one instant a unit takes first: what stops a send comes before what causes one.
+ * A message of a lower number is taken first.
+ */
+export function messageOrder(kind: Message['kind']): number {
+  return ORDER.indexOf(kind);
+}
+
+/** One message, one transition. Pure; throws only where the caller broke its contract. */
+export function advance(unit: UnitState, message: Message, rules: Rules, now: Instant): Advanced {
+  const turn = new Turn(unit, rules, now);
+  turn.take(message);
+  return { unit: turn.unit, sends: turn.sends, messages: turn.messages };
+}
+
+/** The work of one `advance`: it gathers what comes out while the unit changes. */
+class Turn {
+  unit: UnitState;
+  readonly sends: Send[] = [];
+  readonly messages: Outgoing[] = [];
+  private readonly rules: Rules;
+  private readonly now: Instant;
+
+  constructor(unit: UnitState, rules: Rules, now: Instant) {
+    this.unit = unit;
+    this.rules = rules;
+    this.now = now;
+  }
+
+  take(message: Message): void {
+    switch (message.kind) {
+      case 'cancelled':
+      case 'expired':
+        return this.end(message.kind);
+      case 'answered':
+        return this.answered(message.at);
+      case 'cannot act':
+        return this.cannotAct(message.at);
+      case 'planned':
+        return this.planned(message.rung, message.deliveries);
+      case 'handed off':
+        return this.handedOff(message.rung, message.at);
+      case 'exhausted':
+        return this.exhausted(message.rung);
+      case 'opened':
+        return this.opened();
+      case 'past you':
+        return this.pastYou(message.reportsTo);
+      case 'subordinate silent':
+        return this.troubleBelow(this.rules.digest.windowMs);
+      case 'subordinate cannot act':
+        return this.troubleBelow(this.rules.digest.urgentWindowMs);
+      case 'subordinate concluded':
+        this.change({ concludedBelow: this.unit.concludedBelow + 1 });
+        return this.concludeIfComplete();
+      case 'deadline':
+        return this.deadline();
+      default:
+        return message satisfies never;
+    }
+  }
+
+  // ── opening and descending ──────────────────────────────────────────────────────────────────────────────
+
+  private opened(): void {
+    if (this.unit.openedAt !== null || this.unit.ended) return;
+    const wait = this.rules.descendWaitMs[this.unit.tier];
+    this.change({ openedAt: this.now });
+    if (this.rules.endReport.tiers.includes(this.unit.tier) && !this.unit.concluded) {
+      this.setTimers({ endReportAt: this.now + this.rules.endReport.afterMs });
+    }
+    if (wait === undefined || this.unit.status === 'answered') this.descend();
+    else this.setTimers({ descendAt: this.now + wait });
+    if (this.unit.status !== 'waiting') return;
+    this.change({ status: 'open' });
+    this.takeRung(0);
+  }
+
+  private descend(): void {
+    if (this.unit.descended) return;
+    this.change({ descended: true });
+    this.setTimers({ descendAt: null });
+    this.tellSubordinates({ kind: 'opened' });
+  }
+
+  // ── the ladder ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Begins a rung; a rung that sends to nobody waits all the same. Past the last one the unit stays open, and silent. */
+  private takeRung(index: number): void {
+    this.change({ rung: Math.min(index, this.rules.ladder.length), outstanding: null });
+    this.setTimers({ handOffBy: null, answerBy: null });
+    const rung = this.rules.ladder[index];
+    if (!rung) return this.markSilent();
+    if (rung.tellSuperior) this.tellSuperior();
+    if (rung.bridge) this.bridge();
+    if (rung.who === 'nobody') {
+      this.setTimers({ answerBy: this.now + rung.waitMs });
+    } else {
+      this.setTimers({ handOffBy: this.now + this.rules.handOffMaxMs });
+      this.sends.push({ kind: 'rung', rung: index, who: rung.who, by: rung.by });
+    }
+  }
+
+  private planned(rung: number, deliveries: number): void {
+    if (!this.climbing(rung)) return;
+    this.change({ outstanding: deliveries });
+    if (deliveries === 0) this.takeRung(rung + 1);
+  }
+
+  private handedOff(rung: number, at: Instant): void {
+    if (this.unit.toldAt === null || at < this.unit.toldAt) this.change({ toldAt: at });
+    if (!this.climbing(rung)) return;
+    const waitMs = this.rules.ladder[rung]?.waitMs ?? 0;
+    const answerBy = Math.min(this.unit.timers.answerBy ?? Infinity, at + waitMs);
+    this.setTimers({ handOffBy: null, answerBy });
+  }
+
+  private exhausted(rung: number): void {
+    if (!this.climbing(rung) || this.unit.outstanding === null) return;
+    this.change({ outstanding: this.unit.outstanding - 1 });
+    if (this.unit.outstanding === 0) this.takeRung(rung + 1);
+  }
+
+  /** True where the unit still wants an answer and stands on this rung: news of an earlier rung changes no timer. */
+  private climbing(rung: number): boolean {
+    return this.unit.status === 'open' && !this.unit.ended && this.unit.rung === rung;
+  }
+
+  private markSilent(): void {
+    if (this.unit.silentAt === null) this.change({ silentAt: this.now });
+  }
+
+  private tellSuperior(): void {
+    this.markSilent();
+    const superior = this.superior();
+    if (this.unit.superiorTold || superior === null) return;
+    this.change({ superiorTold: true });
+    this.tell(superior, { kind: 'subordinate silent', unitId: this.unit.unitId });
+  }
+
+  /** Reaches past this silent unit in both directions: those below report to the one above, who hears of it. */
+  private bridge(): void {
+    this.markSilent();
+    if (this.unit.bridgedAt !== null) return;
+    this.change({ bridgedAt: this.now, descended: true });
+    this.setTimers({ descendAt: null });
+    this.tellSuperior();
+    this.tellSubordinates({ kind: 'past you', reportsTo: this.superior() });
+  }
+
+  private pastYou(reportsTo: UnitId | null): void {
+    if (this.unit.ended) return;
+    const known = this.unit.reportsTo === reportsTo;
+    const notices = this.unit.reportsTo === null ? 0 : 1;
+    this.change({ reportsTo });
+    // Whoever is bridged past in turn hands the new address on, so that nobody reports to a silent unit.
+    if (!known && this.unit.bridgedAt !== null) this.tellSubordinates({ kind: 'past you', reportsTo });
+    if (this.unit.openedAt === null) return this.opened();
+    if (known || this.unit.status !== 'open') return;
+    const by = this.rules.ladder[0]?.by ?? [];
+    this.sends.push({ kind: 'bridge notice', number: notices, who: 'principal', by });
+  }
+
+  // ── answers ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Answers count in every state: before the first send, on any rung, and, recorded as late, after the end. */
+  private answered(at: Instant): void {
+    this.change({ status: 'answered', answeredAt: Math.min(this.unit.answeredAt ?? Infinity, at) });
+    this.setTimers({ handOffBy: null, answerBy: null });
+    if (this.unit.ended) return;
+    if (this.unit.openedAt !== null) this.descend();
+    this.concludeIfComplete();
+  }
+
+  /** A person was heard and needs help: the superior hears at once, and the next rung begins. */
+  private cannotAct(at: Instant): void {
+    const first = this.unit.cannotActAt === null;
+    this.change({ cannotActAt: Math.min(this.unit.cannotActAt ?? Infinity, at) });
+    if (this.unit.ended) return;
+    const superior = this.superior();
+    if (first && superior !== null) this.tell(superior, { kind: 'subordinate cannot act', unitId: this.unit.unitId });
+    if (this.unit.openedAt === null) this.change({ status: 'waiting' });
+    else if (this.unit.rung < this.rules.ladder.length) {
+      this.change({ status: 'open' });
+      this.takeRung(this.unit.rung + 1);
+    } else this.change({ status: 'open' });
+  }
+
+  // ── what is heard from below ────────────────────────────────────────────────────────────────────────────
+
+  /** The first trouble starts the digest's window; all that comes within it stands in one message. */
+  private troubleBelow(windowMs: number): void {
+    this.change({ silentBelow: this.unit.silentBelow + 1 });
+    if (this.unit.ended || this.unit.digests >= this.rules.digest.most) return;
+    const digestAt = Math.min(this.unit.timers.digestAt ?? Infinity, this.now + windowMs);
+    this.setTimers({ digestAt });
+  }
+
+  private sendDigest(): void {
+    this.setTimers({ digestAt: null });
+    if (this.unit.silentBelow === this.unit.silentBelowTold) return;
+    this.sends.push({ kind: 'digest', number: this.unit.digests, who: 'principal', by: this.rules.digest.by });
+    this.change({ silentBelowTold: this.unit.silentBelow, digests: this.unit.digests + 1 });
+  }
+
+  /** A unit is concluded once: it has answered, and everything below it is concluded. */
+  private concludeIfComplete(): void {
+    if (this.unit.concluded || this.unit.ended || this.unit.status !== 'answered') return;
+    if (this.unit.concludedBelow < this.unit.subordinates) return;
+    this.change({ concluded: true });
+    if (this.unit.superiorId !== null) {
+      this.tell(this.unit.superiorId, { kind: 'subordinate concluded', unitId: this.unit.unitId });
+    }
+    if (this.rules.endReport.tiers.includes(this.unit.tier)) this.sendEndReport();
+  }
+
+  private sendEndReport(): void {
+    this.setTimers({ endReportAt: null });
+    if (this.unit.endReportSent) return;
+    this.change({ endReportSent: true });
+    this.sends.push({ kind: 'end report', who: 'principal', by: this.rules.endReport.by });
+  }
+
+  // ── time and the end ────────────────────────────────────────────────────────────────────────────────────
+
+  private deadline(): void {
+    if (this.unit.ended) return;
+    if (this.due('descendAt')) this.descend();
+    if (this.due('handOffBy')) this.takeRung(this.unit.rung + 1);
+    else if (this.due('answerBy')) {
+      this.markSilent();
+      this.takeRung(this.unit.rung + 1);
+    }
+    if (this.due('digestAt')) this.sendDigest();
+    if (this.due('endReportAt')) this.sendEndReport();
+  }
+
+  private due(timer: keyof Timers): boolean {
+    const at = this.unit.timers[timer];
+    return at !== null && at <= this.now;
+  }
+
+  private end(how: 'cancelled' | 'expired'): void {
+    if (this.unit.ended) return;
+    this.change({ ended: how, timers: NO_TIMERS });
+  }
+
+  // ── small words ─────────────────────────────────────────────────────────────────────────────────────────
+
+  private superior(): UnitId | null {
+    return this.unit.reportsTo ?? this.unit.superiorId;
+  }
+
+  private tell(unitId: UnitId, message: Message): void {
+    this.messages.push({ to: 'unit', unitId, message });
+  }
+
+  private tellSubordinates(message: Message): void {
+    if (this.unit.subordinates > 0) this.messages.push({ to: 'subordinates', message });
+  }
+
+  private change(changes: Partial<UnitState>): void {
+    this.unit = { ...this.unit, ...changes };
+  }
+
+  private setTimers(timers: Partial<Timers>): void {
+    this.change({ timers: { ...this.unit.timers, ...timers } });
+  }
+}
