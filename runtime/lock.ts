@@ -43,7 +43,10 @@ export function lockHolder(path: string): ProcessIdentity | null {
 }
 
 /** Takes the lock as soon as its holder lets go or dies. */
-export async function waitForLock(path: string, options: { deadlineMs: number; what: string }): Promise<Lock> {
+export async function waitForLock(
+  path: string,
+  options: { deadlineMs: number; what: string },
+): Promise<Lock> {
   return await waitUntil(
     () => {
       const outcome = tryLock(path);
@@ -80,7 +83,10 @@ function highest(path: string): Entry | null {
   const number = Math.max(0, ...numbersOf(path));
   if (number === 0) return null;
   try {
-    return { number, holder: JSON.parse(readFileSync(entryFile(path, number), 'utf8')) as ProcessIdentity | null };
+    return {
+      number,
+      holder: JSON.parse(readFileSync(entryFile(path, number), 'utf8')) as ProcessIdentity | null,
+    };
   } catch {
     return { number, holder: null };
   }

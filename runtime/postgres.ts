@@ -49,25 +49,42 @@ export async function ensureCluster(input: {
   const directory = join(input.instance.directory, `postgres-${input.binaries.major}`);
   const account = databaseAccount(directory);
   if (!existsSync(directory)) {
-    removeDrafts(input.instance.directory);
+    await removeDrafts(input.instance.directory);
     warnOfOtherMajors(input);
     input.log(`Making a PostgreSQL ${input.binaries.major} cluster in ${directory} …`);
     await initialise({ ...input, directory, account });
   }
-  const password = await readFile(passwordFile(directory), 'utf8');
-  return { directory, account, password };
+  return { directory, account, password: await readPassword(directory) };
 }
 
-function removeDrafts(instanceDirectory: string): void {
+async function removeDrafts(instanceDirectory: string): Promise<void> {
   for (const entry of readdirSync(instanceDirectory)) {
-    if (/^postgres-\d+\.draft-/.test(entry)) void rm(join(instanceDirectory, entry), { recursive: true, force: true });
+    if (/^postgres-\d+\.draft-/.test(entry))
+      await rm(join(instanceDirectory, entry), { recursive: true, force: true });
   }
+}
+
+async function readPassword(directory: string): Promise<string> {
+  try {
+    return await readFile(passwordFile(directory), 'utf8');
+  } catch (error) {
+    throw new RuntimeError('postgres-failed', passwordAdvice(directory, errorText(error)));
+  }
+}
+
+function passwordAdvice(directory: string, reason: string): string {
+  return (
+    `The password of the cluster in ${directory} does not open it (${reason}). Put the file ${passwordFile(directory)} back, ` +
+    'or, if the data may go, delete the cluster: the next start makes an empty one.'
+  );
 }
 
 function warnOfOtherMajors(input: { instance: Instance; log: (line: string) => void }): void {
   const others = readdirSync(input.instance.directory).filter((entry) => /^postgres-\d+$/.test(entry));
   if (others.length > 0) {
-    input.log(`Note: older data stays untouched in ${input.instance.directory} (${others.join(', ')}); this major begins empty.`);
+    input.log(
+      `Note: older data stays untouched in ${input.instance.directory} (${others.join(', ')}); this major begins empty.`,
+    );
   }
 }
 
@@ -125,7 +142,11 @@ function serverEnvironment(): NodeJS.ProcessEnv {
 }
 
 /** How to run the server of a cluster. */
-export function postgresPlan(input: { instance: Instance; binaries: PostgresBinaries; cluster: Cluster }): ServerPlan {
+export function postgresPlan(input: {
+  instance: Instance;
+  binaries: PostgresBinaries;
+  cluster: Cluster;
+}): ServerPlan {
   const { binaries, cluster, instance } = input;
   return {
     name: 'PostgreSQL',
@@ -145,7 +166,16 @@ export function postgresPlan(input: { instance: Instance; binaries: PostgresBina
       env: serverEnvironment(),
       account: cluster.account,
     }),
-    ready: async (port) => ensureDatabase({ url: clusterUrl(cluster, port, 'postgres'), database: name }),
+    ready: async (port) => {
+      await ensureDatabase({ url: clusterUrl(cluster, port, 'postgres'), database: name }).catch(
+        (error: pg.DatabaseError) => {
+          // Wrong password: waiting longer changes nothing.
+          if (error.code === '28P01')
+            throw new RuntimeError('postgres-failed', passwordAdvice(cluster.directory, error.message));
+          throw error;
+        },
+      );
+    },
     // Recovery after a kill -9 in the middle of a large load replays up to a gigabyte of log.
     readyWithinMs: 60_000,
     stopSteps: [
@@ -182,10 +212,12 @@ async function ensureDatabase(input: { url: string; database: string }): Promise
   await withClient(input.url, async (client) => {
     const found = await client.query('select 1 from pg_database where datname = $1', [input.database]);
     if (found.rowCount !== 0) return;
-    await client.query(`create database ${pg.escapeIdentifier(input.database)}`).catch((error: pg.DatabaseError) => {
-      // 42P04: it exists; 23505: another process is creating it this moment.
-      if (error.code !== '42P04' && error.code !== '23505') throw error;
-    });
+    await client
+      .query(`create database ${pg.escapeIdentifier(input.database)}`)
+      .catch((error: pg.DatabaseError) => {
+        // 42P04: it exists; 23505: another process is creating it this moment.
+        if (error.code !== '42P04' && error.code !== '23505') throw error;
+      });
   });
 }
 
@@ -213,7 +245,10 @@ export function withoutSecrets(url: string): string {
  * there, named after clone and purpose.
  * @throws RuntimeError `postgres-unreachable`
  */
-export async function externalPostgres(input: { instance: Instance; url: string }): Promise<{ url: string; version: string }> {
+export async function externalPostgres(input: {
+  instance: Instance;
+  url: string;
+}): Promise<{ url: string; version: string }> {
   try {
     const version = await serverVersion(input.url);
     if (input.instance.purpose === 'up') return { url: input.url, version };

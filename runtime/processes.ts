@@ -64,8 +64,9 @@ function startedAtByPs(pid: number): string | null {
 }
 
 /**
- * The living processes that were started with exactly this argument, oldest pid first, with their arguments.
- * Finds a server whose starter was killed before it could write down the pid.
+ * The living processes that were started with exactly this argument, with all their arguments. Finds a server
+ * whose starter was killed before it could write down the pid. A child that still bears its parent's command line
+ * (a PostgreSQL backend in its first instant) is left out.
  */
 export function findByArgument(argument: string): (ProcessIdentity & { command: string[] })[] {
   const found: (ProcessIdentity & { command: string[] })[] = [];
@@ -74,7 +75,20 @@ export function findByArgument(argument: string): (ProcessIdentity & { command: 
     const identity = identify(pid);
     if (identity !== null) found.push({ ...identity, command });
   }
-  return found.sort((a, b) => a.pid - b.pid);
+  const pids = new Set(found.map(({ pid }) => pid));
+  return found.filter(({ pid }) => !pids.has(parentOf(pid)));
+}
+
+function parentOf(pid: number): number {
+  if (process.platform !== 'linux') {
+    return Number(spawnSync('ps', ['-o', 'ppid=', '-p', String(pid)], { encoding: 'utf8' }).stdout);
+  }
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return 0;
+  }
 }
 
 function commandLines(): { pid: number; command: string[] }[] {
@@ -227,8 +241,14 @@ export async function run(input: Command & { timeoutMs: number }): Promise<Ran> 
       killSignal: 'SIGKILL',
       ...(input.account === null ? {} : { uid: input.account.uid, gid: input.account.gid }),
     });
-    child.stdout.on('data', (part: Buffer) => (ran.stdout = (ran.stdout + part.toString()).slice(-outputCharactersMax)));
-    child.stderr.on('data', (part: Buffer) => (ran.stderr = (ran.stderr + part.toString()).slice(-outputCharactersMax)));
+    child.stdout.on(
+      'data',
+      (part: Buffer) => (ran.stdout = (ran.stdout + part.toString()).slice(-outputCharactersMax)),
+    );
+    child.stderr.on(
+      'data',
+      (part: Buffer) => (ran.stderr = (ran.stderr + part.toString()).slice(-outputCharactersMax)),
+    );
     child.once('error', (error) => resolve({ ...ran, stderr: error.message }));
     child.once('close', (code) => resolve({ ...ran, code }));
   });
@@ -238,7 +258,11 @@ export async function run(input: Command & { timeoutMs: number }): Promise<Ran> 
 export type StopStep = { signal: NodeJS.Signals; waitMs: number };
 
 /** Ends a process by ever stronger signals. Returns once it is gone; says nothing if it already was. */
-export async function stopProcess(identity: ProcessIdentity, steps: readonly StopStep[], what: string): Promise<void> {
+export async function stopProcess(
+  identity: ProcessIdentity,
+  steps: readonly StopStep[],
+  what: string,
+): Promise<void> {
   for (const [index, step] of steps.entries()) {
     if (!isAlive(identity)) return;
     try {
@@ -247,7 +271,11 @@ export async function stopProcess(identity: ProcessIdentity, steps: readonly Sto
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
     try {
-      await waitUntil(() => !isAlive(identity), { deadlineMs: step.waitMs, what: `${what} to stop`, everyMs: 20 });
+      await waitUntil(() => !isAlive(identity), {
+        deadlineMs: step.waitMs,
+        what: `${what} to stop`,
+        everyMs: 20,
+      });
       return;
     } catch (error) {
       if (index === steps.length - 1) throw error;

@@ -1,7 +1,16 @@
 // One server of ours as a process: found again, started, watched until it is ready, started again after a
 // death, ended. PostgreSQL and Temporal each describe themselves as a plan; the steps are the same.
 import { RuntimeError, errorText } from './errors.ts';
-import { findByArgument, freePort, isAlive, isPortFree, logTail, pause, spawnDetached, stopProcess } from './processes.ts';
+import {
+  findByArgument,
+  freePort,
+  isAlive,
+  isPortFree,
+  logTail,
+  pause,
+  spawnDetached,
+  stopProcess,
+} from './processes.ts';
 import type { Command, ProcessIdentity, StopStep } from './processes.ts';
 import type { ServerRecord } from './state.ts';
 
@@ -47,7 +56,11 @@ const startTriesMax = 4;
  * Every change is recorded before it happens, so that a later run finds what this one leaves behind.
  * @throws RuntimeError with the end of the server's log
  */
-export async function runServer(plan: ServerPlan, memory: Memory, log: (line: string) => void): Promise<RunningServer> {
+export async function runServer(
+  plan: ServerPlan,
+  memory: Memory,
+  log: (line: string) => void,
+): Promise<RunningServer> {
   let current = await adopt(plan, memory.recorded, log);
   const adopted = current !== null;
   const remember = (process: ProcessIdentity | null, port: number): void =>
@@ -77,7 +90,11 @@ export async function runServer(plan: ServerPlan, memory: Memory, log: (line: st
 
 type Found = { process: ProcessIdentity; port: number };
 
-async function adopt(plan: ServerPlan, recorded: ServerRecord | undefined, log: (line: string) => void): Promise<Found | null> {
+async function adopt(
+  plan: ServerPlan,
+  recorded: ServerRecord | undefined,
+  log: (line: string) => void,
+): Promise<Found | null> {
   const found = findRunning(plan, recorded);
   const [first, ...others] = found;
   if (first === undefined) return null;
@@ -87,7 +104,9 @@ async function adopt(plan: ServerPlan, recorded: ServerRecord | undefined, log: 
     log(`${plan.name} ${plan.version} was still running (process ${first.process.pid}); taken over.`);
     return first;
   } catch {
-    log(`${plan.name} was still running (process ${first.process.pid}) but does not answer; starting it again.`);
+    log(
+      `${plan.name} was still running (process ${first.process.pid}) but does not answer; starting it again.`,
+    );
     await stopProcess(first.process, plan.stopSteps, plan.name);
     return null;
   }
@@ -104,7 +123,12 @@ export function findRunning(
     if (command.includes(plan.portOption) && port > 0) found.push({ process: { pid, startedAt }, port });
   }
   const known = recorded?.process;
-  if (recorded !== undefined && known && isAlive(known) && !found.some((one) => one.process.pid === known.pid)) {
+  if (
+    recorded !== undefined &&
+    known &&
+    isAlive(known) &&
+    !found.some((one) => one.process.pid === known.pid)
+  ) {
     // Only where the command line cannot be read back exactly (outside Linux, a path with spaces).
     if (process.platform !== 'linux') found.push({ process: known, port: recorded.port });
   }
@@ -113,7 +137,11 @@ export function findRunning(
 
 type Remember = (process: ProcessIdentity | null, port: number) => void;
 
-async function startOnSomePort(plan: ServerPlan, preferred: number | undefined, remember: Remember): Promise<Found> {
+async function startOnSomePort(
+  plan: ServerPlan,
+  preferred: number | undefined,
+  remember: Remember,
+): Promise<Found> {
   for (let tries = 1; ; tries += 1) {
     const port = await freePort(tries === 1 ? preferred : undefined);
     try {
@@ -139,15 +167,17 @@ async function startOn(
   for (;;) {
     remember(null, port);
     const process = await launch(plan, port);
-    remember(process, port);
     try {
+      remember(process, port);
       await untilReady(plan, process, port);
       return process;
     } catch (error) {
       await stopProcess(process, plan.stopSteps, plan.name);
+      if (error instanceof RuntimeError) throw error;
       const tail = logTail(plan.logFile);
       const taken = portTaken.test(tail) && !(await isPortFree(port));
-      if (taken && options.portMayChange) throw new PortTaken(plan.failure, errorText(error), { cause: error });
+      if (taken && options.portMayChange)
+        throw new PortTaken(plan.failure, errorText(error), { cause: error });
       const passes = taken || plan.passing.some((pattern) => pattern.test(tail));
       if (!passes || Date.now() >= end) throw startFailure(plan, error, tail);
       await pause(100);
@@ -177,7 +207,9 @@ async function untilReady(plan: ServerPlan, process: ProcessIdentity, port: numb
       last = error;
     }
     if (Date.now() >= end) {
-      throw new Error(`${plan.name} did not answer within ${plan.readyWithinMs / 1000} s (${errorText(last)})`);
+      throw new Error(
+        `${plan.name} did not answer within ${plan.readyWithinMs / 1000} s (${errorText(last)})`,
+      );
     }
     await pause(50);
   }
