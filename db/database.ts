@@ -112,7 +112,10 @@ export function isUnreachable(error: unknown): boolean {
   if (error instanceof FenghuoError) return error.refusal === 'unreachable';
   const code = (error as { code?: unknown }).code;
   if (typeof code === 'string') return /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|57P|08)/.test(code);
-  return error instanceof Error && /timeout exceeded when trying to connect|Connection terminated/.test(error.message);
+  return (
+    error instanceof Error &&
+    /timeout exceeded when trying to connect|Connection terminated/.test(error.message)
+  );
 }
 
 function unreachable(cause: unknown): Error {

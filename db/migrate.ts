@@ -7,7 +7,10 @@ import type { Database } from './database.ts';
 const directory = join(dirname(fileURLToPath(import.meta.url)), 'migrations');
 
 /** Applies what is missing; gives back the names of the migrations that were applied. Safe to run from many processes. */
-export async function migrate(database: Database, log: (line: string) => void = () => undefined): Promise<string[]> {
+export async function migrate(
+  database: Database,
+  log: (line: string) => void = () => undefined,
+): Promise<string[]> {
   return database.withClient(async (client) => {
     // Another process may hold the lock for as long as its migrations take.
     await client.query("set lock_timeout = '60s'; set statement_timeout = 0");

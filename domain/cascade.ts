@@ -6,7 +6,15 @@
  * Letters between units of one cell are delivered inside the turn, wave by wave; letters to other cells, and what is
  * past the limit, come out and go to inboxes.
  */
-import { advance, messageOrder, nextDeadline, type Message, type Send, type UnitId, type UnitState } from './unit.ts';
+import {
+  advance,
+  messageOrder,
+  nextDeadline,
+  type Message,
+  type Send,
+  type UnitId,
+  type UnitState,
+} from './unit.ts';
 import type { Rules } from './rules.ts';
 import type { Instant } from './time.ts';
 
@@ -41,12 +49,15 @@ export type TurnResult = {
   taken: Letter[];
 };
 
-/** Takes the letters, then what is due, until nothing is left or `most` letters were taken. */
+/**
+ * Takes the letters, then what is due, until nothing is left or `most` letters were taken.
+ * `machine` is for tests that watch the transitions, or break them on purpose; @default `advance`.
+ */
 export function* turnCell(
   letters: readonly Letter[],
-  input: { rules: Rules; now: Instant; most: number },
+  input: { rules: Rules; now: Instant; most: number; machine?: typeof advance },
 ): Generator<Need, TurnResult, Supply> {
-  const turn = new CellTurn(input.rules, input.now);
+  const turn = new CellTurn(input.rules, input.now, input.machine ?? advance);
   yield* turn.deliver(letters, input.most);
   if (turn.left.length === 0) {
     const due = yield* ask({ kind: 'due', most: Math.max(0, input.most - turn.taken.length) }, 'due');
@@ -68,14 +79,18 @@ class CellTurn {
   private readonly dead: { letter: Letter; reason: string }[] = [];
   private readonly rules: Rules;
   private readonly now: Instant;
+  private readonly machine: typeof advance;
 
-  constructor(rules: Rules, now: Instant) {
+  constructor(rules: Rules, now: Instant, machine: typeof advance) {
     this.rules = rules;
     this.now = now;
+    this.machine = machine;
   }
 
   result(): TurnResult {
-    const changed = [...this.changed].map((unitId) => this.units.get(unitId)).filter((unit) => unit !== undefined);
+    const changed = [...this.changed]
+      .map((unitId) => this.units.get(unitId))
+      .filter((unit) => unit !== undefined);
     return { changed, letters: [...this.abroad, ...this.left], dead: this.dead, taken: this.taken };
   }
 
@@ -121,18 +136,22 @@ class CellTurn {
       }
       this.taken.push(letter);
       try {
-        const { unit: after, sends, messages } = advance(unit, letter.message, this.rules, this.now);
+        const { unit: after, sends, messages } = this.machine(unit, letter.message, this.rules, this.now);
         this.units.set(unit.unitId, after);
         this.changed.add(unit.unitId);
         for (const send of sends) out.sends.push({ unitId: unit.unitId, send });
         for (const outgoing of messages) {
-          if (outgoing.to === 'unit') out.letters.push({ unitId: outgoing.unitId, message: outgoing.message });
+          if (outgoing.to === 'unit')
+            out.letters.push({ unitId: outgoing.unitId, message: outgoing.message });
           else out.below.push({ unitId: unit.unitId, message: outgoing.message });
         }
       } catch (error) {
         this.dead.push({ letter, reason: error instanceof Error ? error.message : String(error) });
         if (unit.superiorId !== null) {
-          out.letters.push({ unitId: unit.superiorId, message: { kind: 'subordinate silent', unitId: unit.unitId } });
+          out.letters.push({
+            unitId: unit.superiorId,
+            message: { kind: 'subordinate silent', unitId: unit.unitId },
+          });
         }
       }
     }

@@ -14,7 +14,15 @@ export type DeliveryState = 'planned' | Outcome;
  * From least to most certain that the person has the message. `later` was provably not sent; `failed` and `dropped` are
  * final without a message; `unknown` may have arrived; `merged` rides on another delivery to the same person.
  */
-const RISING: readonly DeliveryState[] = ['planned', 'later', 'dropped', 'failed', 'unknown', 'merged', 'handed off'];
+const RISING: readonly DeliveryState[] = [
+  'planned',
+  'later',
+  'dropped',
+  'failed',
+  'unknown',
+  'merged',
+  'handed off',
+];
 
 /** The higher of two states: commutative, associative, idempotent. */
 export function rise(one: DeliveryState, other: DeliveryState): DeliveryState {
@@ -45,7 +53,11 @@ export function consequence(outcome: Outcome, attempt: number, retry: Rules['ret
       return { kind: 'nothing' };
     case 'later':
       if (attempt >= retry.attemptsMost) return { kind: 'exhausted' };
-      return { kind: 'retry', afterMs: retry.laterMs[Math.min(attempt, retry.laterMs.length) - 1] ?? 0, possibleDuplicate: false };
+      return {
+        kind: 'retry',
+        afterMs: retry.laterMs[Math.min(attempt, retry.laterMs.length) - 1] ?? 0,
+        possibleDuplicate: false,
+      };
     case 'unknown':
       if (attempt >= retry.attemptsMost) return { kind: 'exhausted' };
       return { kind: 'retry', afterMs: retry.unknownMs, possibleDuplicate: true };

@@ -22,7 +22,13 @@ export class FenghuoError extends Error {
   readonly refusal: Refusal;
   readonly details: readonly string[];
 
-  constructor(input: { code: string; refusal: Refusal; sentence: string; details?: readonly string[]; cause?: unknown }) {
+  constructor(input: {
+    code: string;
+    refusal: Refusal;
+    sentence: string;
+    details?: readonly string[];
+    cause?: unknown;
+  }) {
     super(input.sentence, input.cause === undefined ? undefined : { cause: input.cause });
     this.name = 'FenghuoError';
     this.code = input.code;

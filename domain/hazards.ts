@@ -6,7 +6,12 @@
  */
 import { LEVELS, type LevelId } from './levels.ts';
 
-export type Hazard = { readonly code: string; readonly zh: string; readonly en: string; readonly levels: readonly LevelId[] };
+export type Hazard = {
+  readonly code: string;
+  readonly zh: string;
+  readonly en: string;
+  readonly levels: readonly LevelId[];
+};
 
 const ALL: readonly LevelId[] = LEVELS.map((level) => level.id);
 

@@ -13,7 +13,9 @@ export type Level = (typeof LEVELS)[number];
 export type LevelId = Level['id'];
 
 const LEVEL_WORDS: Readonly<Record<string, LevelId>> = Object.fromEntries(
-  LEVELS.flatMap((level) => [level.id, level.zh, level.zh.slice(0, 1), level.numeral].map((word) => [word, level.id])),
+  LEVELS.flatMap((level) =>
+    [level.id, level.zh, level.zh.slice(0, 1), level.numeral].map((word) => [word, level.id]),
+  ),
 );
 
 /** `red`, `红`, `红色` and `Ⅰ` all name one level; null where the word names none. */

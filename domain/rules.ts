@@ -34,7 +34,11 @@ const levelSchema = z.strictObject({
   digest: z.strictObject({ windowMinutes: cited, urgentWindowMinutes: cited, most: cited, by: channels }),
   endReport: z.strictObject({ tiers: z.array(z.string()), afterMinutes: cited, by: channels }),
   households: z.strictObject({ by: channels }),
-  retry: z.strictObject({ laterMinutes: z.array(cited).nonempty(), unknownMinutes: cited, attemptsMost: cited }),
+  retry: z.strictObject({
+    laterMinutes: z.array(cited).nonempty(),
+    unknownMinutes: cited,
+    attemptsMost: cited,
+  }),
 });
 
 export const rulePackSchema = z
@@ -86,7 +90,9 @@ export function resolveRules(pack: RulePack, level: LevelId, speed = 1): Rules {
     pack: { id: pack.id, version: pack.version },
     level,
     ladder: from.ladder.map(({ waitMinutes, ...rung }) => ({ ...rung, waitMs: ms(waitMinutes) })),
-    descendWaitMs: Object.fromEntries(Object.entries(from.descendWaitMinutes).map(([tier, wait]) => [tier, ms(wait)])),
+    descendWaitMs: Object.fromEntries(
+      Object.entries(from.descendWaitMinutes).map(([tier, wait]) => [tier, ms(wait)]),
+    ),
     handOffMaxMs: ms(from.handOffMaxMinutes),
     digest: {
       windowMs: ms(from.digest.windowMinutes),
@@ -94,7 +100,11 @@ export function resolveRules(pack: RulePack, level: LevelId, speed = 1): Rules {
       most: from.digest.most.value,
       by: from.digest.by,
     },
-    endReport: { tiers: from.endReport.tiers, afterMs: ms(from.endReport.afterMinutes), by: from.endReport.by },
+    endReport: {
+      tiers: from.endReport.tiers,
+      afterMs: ms(from.endReport.afterMinutes),
+      by: from.endReport.by,
+    },
     households: { by: from.households.by },
     retry: {
       laterMs: from.retry.laterMinutes.map(ms),
@@ -104,7 +114,10 @@ export function resolveRules(pack: RulePack, level: LevelId, speed = 1): Rules {
   };
 }
 
-function* citations(node: unknown, path: (string | number)[]): Generator<{ path: (string | number)[]; source: string }> {
+function* citations(
+  node: unknown,
+  path: (string | number)[],
+): Generator<{ path: (string | number)[]; source: string }> {
   if (typeof node !== 'object' || node === null) return;
   for (const [key, value] of Object.entries(node)) {
     if (key === 'source' && typeof value === 'string') yield { path: [...path, key], source: value };

@@ -101,8 +101,7 @@ export type Send =
 
 /** A message for other units, addressed by relation; the caller knows the tree. */
 export type Outgoing =
-  | { to: 'subordinates'; message: Message }
-  | { to: 'unit'; unitId: UnitId; message: Message };
+  { to: 'subordinates'; message: Message } | { to: 'unit'; unitId: UnitId; message: Message };
 
 export type Advanced = { unit: UnitState; sends: Send[]; messages: Outgoing[] };
 
@@ -138,7 +137,13 @@ export function newUnit(input: {
   };
 }
 
-const NO_TIMERS: Timers = { handOffBy: null, answerBy: null, descendAt: null, digestAt: null, endReportAt: null };
+const NO_TIMERS: Timers = {
+  handOffBy: null,
+  answerBy: null,
+  descendAt: null,
+  digestAt: null,
+  endReportAt: null,
+};
 
 /** When the unit next needs a `deadline` message; null where nothing is due. */
 export function nextDeadline(unit: UnitState): Instant | null {
@@ -342,7 +347,8 @@ class Turn {
     this.change({ cannotActAt: Math.min(this.unit.cannotActAt ?? Infinity, at) });
     if (this.unit.ended) return;
     const superior = this.superior();
-    if (first && superior !== null) this.tell(superior, { kind: 'subordinate cannot act', unitId: this.unit.unitId });
+    if (first && superior !== null)
+      this.tell(superior, { kind: 'subordinate cannot act', unitId: this.unit.unitId });
     if (this.unit.openedAt === null) this.change({ status: 'waiting' });
     else if (this.unit.rung < this.rules.ladder.length) {
       this.change({ status: 'open' });
@@ -363,7 +369,12 @@ class Turn {
   private sendDigest(): void {
     this.setTimers({ digestAt: null });
     if (this.unit.silentBelow === this.unit.silentBelowTold) return;
-    this.sends.push({ kind: 'digest', number: this.unit.digests, who: 'principal', by: this.rules.digest.by });
+    this.sends.push({
+      kind: 'digest',
+      number: this.unit.digests,
+      who: 'principal',
+      by: this.rules.digest.by,
+    });
     this.change({ silentBelowTold: this.unit.silentBelow, digests: this.unit.digests + 1 });
   }
 

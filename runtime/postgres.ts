@@ -57,10 +57,11 @@ export async function ensureCluster(input: {
   return { directory, account, password: await readPassword(directory) };
 }
 
+/** What killed makers left. An initdb that outlived its starter may still write there: what resists is left for next time. */
 async function removeDrafts(instanceDirectory: string): Promise<void> {
   for (const entry of readdirSync(instanceDirectory)) {
-    if (/^postgres-\d+\.draft-/.test(entry))
-      await rm(join(instanceDirectory, entry), { recursive: true, force: true });
+    if (!/^postgres-\d+\.draft-/.test(entry)) continue;
+    await rm(join(instanceDirectory, entry), { recursive: true, force: true }).catch(() => undefined);
   }
 }
 
@@ -155,6 +156,8 @@ export function postgresPlan(input: {
     version: binaries.version,
     dataArgument: cluster.directory,
     portOption: '-p',
+    portCount: 1,
+    wantedArgument: null,
     logFile: join(instance.directory, `postgres-${binaries.major}.log`),
     command: (port) => ({
       file: join(binaries.directory, 'postgres'),

@@ -116,12 +116,21 @@ const portMin = 20_000;
 const portMax = 32_000;
 const portTriesMax = 50;
 
-/** A free TCP port on 127.0.0.1; `preferred` if that is free. It is not reserved: the caller must bind it soon. */
-export async function freePort(preferred?: number): Promise<number> {
-  if (preferred !== undefined && (await isPortFree(preferred))) return preferred;
+/**
+ * A TCP port on 127.0.0.1 that is free, with the `count` - 1 ports after it; `preferred` if that holds for it.
+ * Nothing is reserved: the caller must bind soon.
+ */
+export async function freePort(
+  wanted: { preferred?: number | undefined; count?: number } = {},
+): Promise<number> {
+  const count = wanted.count ?? 1;
   for (let tries = 0; tries < portTriesMax; tries += 1) {
-    const port = randomInt(portMin, portMax);
-    if (await isPortFree(port)) return port;
+    const port =
+      tries === 0 && wanted.preferred !== undefined ? wanted.preferred : randomInt(portMin, portMax);
+    const free = await Promise.all(
+      Array.from({ length: count }, async (_, offset) => isPortFree(port + offset)),
+    );
+    if (free.every(Boolean)) return port;
   }
   throw new RuntimeError(
     'deadline-passed',
@@ -186,7 +195,7 @@ const logBytesMax = 8 * 1024 * 1024;
  */
 export async function spawnDetached(input: Command & { logFile: string }): Promise<ProcessIdentity> {
   rotate(input.logFile);
-  const output = openSync(input.logFile, 'a', 0o644);
+  const output = openSync(input.logFile, 'a', 0o600);
   try {
     const child = spawn(input.file, input.args, {
       cwd: input.cwd,

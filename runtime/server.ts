@@ -25,6 +25,10 @@ export type ServerPlan = {
   dataArgument: string;
   /** The option whose next argument is the port. */
   portOption: string;
+  /** How many ports in a row it takes, beginning with its own. */
+  portCount: number;
+  /** An argument without which a running server is not what is wanted now, and is started again. */
+  wantedArgument: string | null;
   logFile: string;
   command(port: number): Command;
   /** Throws while the server does not answer yet. */
@@ -42,9 +46,9 @@ export type RunningServer = {
   readonly pid: number | null;
   readonly port: number;
   readonly adopted: boolean;
-  alive(): boolean;
-  restart(): Promise<void>;
-  stop(): Promise<void>;
+  alive: () => boolean;
+  restart: () => Promise<void>;
+  stop: () => Promise<void>;
 };
 
 type Memory = { recorded: ServerRecord | undefined; record(record: ServerRecord): void };
@@ -89,6 +93,7 @@ export async function runServer(
 }
 
 type Found = { process: ProcessIdentity; port: number };
+type Running = Found & { command: string[] };
 
 async function adopt(
   plan: ServerPlan,
@@ -98,7 +103,12 @@ async function adopt(
   const found = findRunning(plan, recorded);
   const [first, ...others] = found;
   if (first === undefined) return null;
+  // Two on one set of data cannot happen by our steps; should it, the elder holds the data.
   for (const other of others) await stopProcess(other.process, plan.stopSteps, plan.name);
+  if (plan.wantedArgument !== null && !first.command.includes(plan.wantedArgument)) {
+    await stopProcess(first.process, plan.stopSteps, plan.name);
+    return null;
+  }
   try {
     await untilReady(plan, first.process, first.port);
     log(`${plan.name} ${plan.version} was still running (process ${first.process.pid}); taken over.`);
@@ -116,11 +126,12 @@ async function adopt(
 export function findRunning(
   plan: Pick<ServerPlan, 'dataArgument' | 'portOption'>,
   recorded: ServerRecord | undefined,
-): Found[] {
-  const found: Found[] = [];
+): Running[] {
+  const found: Running[] = [];
   for (const { pid, startedAt, command } of findByArgument(plan.dataArgument)) {
     const port = Number(command[command.indexOf(plan.portOption) + 1]);
-    if (command.includes(plan.portOption) && port > 0) found.push({ process: { pid, startedAt }, port });
+    if (command.includes(plan.portOption) && port > 0)
+      found.push({ process: { pid, startedAt }, port, command });
   }
   const known = recorded?.process;
   if (
@@ -130,7 +141,7 @@ export function findRunning(
     !found.some((one) => one.process.pid === known.pid)
   ) {
     // Only where the command line cannot be read back exactly (outside Linux, a path with spaces).
-    if (process.platform !== 'linux') found.push({ process: known, port: recorded.port });
+    if (process.platform !== 'linux') found.push({ process: known, port: recorded.port, command: [] });
   }
   return found;
 }
@@ -143,7 +154,7 @@ async function startOnSomePort(
   remember: Remember,
 ): Promise<Found> {
   for (let tries = 1; ; tries += 1) {
-    const port = await freePort(tries === 1 ? preferred : undefined);
+    const port = await freePort({ preferred: tries === 1 ? preferred : undefined, count: plan.portCount });
     try {
       return { process: await startOn(plan, port, remember, { portMayChange: true }), port };
     } catch (error) {
@@ -216,7 +227,6 @@ async function untilReady(plan: ServerPlan, process: ProcessIdentity, port: numb
 }
 
 function startFailure(plan: ServerPlan, error: unknown, tail: string): RuntimeError {
-  if (error instanceof RuntimeError) return error;
   const quoted = tail === '' ? '' : `\nThe end of its log:\n${tail.replace(/^/gm, '  | ')}`;
   return new RuntimeError(
     plan.failure,

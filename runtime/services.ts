@@ -21,9 +21,9 @@ import type { InstanceState } from './state.ts';
 export type Service = {
   readonly pid: number | null;
   /** Whether the process lives; always true of a server that is not ours. */
-  alive(): boolean;
+  alive: () => boolean;
   /** Starts it again on the same port and the same data, after a death or instead of a living one. */
-  restart(): Promise<void>;
+  restart: () => Promise<void>;
 };
 
 /** The servers of one instance, ready for use. */
@@ -46,7 +46,7 @@ export type Services = {
   /** The instance's directory: servers' data, logs, `state.json`. */
   dataDirectory: string;
   /** Stops what this call started or adopted and gives the instance back; outside servers are left alone. Safe to call twice. */
-  stop(): Promise<void>;
+  stop: () => Promise<void>;
 };
 
 /** What to start. `root` is the clone (default: this one); `ui` adds Temporal's web pages. */
@@ -60,7 +60,7 @@ export type StartInput = {
 
 type Step = StartInput & { env: NodeJS.ProcessEnv; instance: Instance; memory: Memory };
 type Memory = { state: InstanceState; change(part: Partial<InstanceState>): void };
-type Started<T> = { service: T; stop(): Promise<void> };
+type Started<T> = { service: T; stop: () => Promise<void> };
 
 /**
  * Finds or starts PostgreSQL and Temporal for this clone and purpose and waits until both answer.
@@ -77,8 +77,20 @@ export async function startServices(input: StartInput): Promise<Services> {
   });
   makeDirectory(instance.directory);
   const lock = takeOwnership(instance);
-  const step: Step = { ...input, env, instance, memory: remember(instance) };
-  const [postgres, temporal] = await Promise.allSettled([startPostgres(step), startTemporal(step)]);
+  try {
+    const step: Step = { ...input, env, instance, memory: remember(instance) };
+    return await startBoth(step, lock);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function startBoth(step: Step, lock: Lock): Promise<Services> {
+  // What may take minutes or fail for want of a program comes first, so that nothing has to be stopped for it.
+  const launchPostgres = await preparePostgres(step);
+  const launchTemporal = await prepareTemporal(step);
+  const [postgres, temporal] = await Promise.allSettled([launchPostgres(), launchTemporal()]);
   const started = [temporal, postgres].flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   const stop = once(async () => stopAll(started, step.memory, lock));
   if (postgres.status === 'rejected' || temporal.status === 'rejected') {
@@ -88,7 +100,7 @@ export async function startServices(input: StartInput): Promise<Services> {
   return {
     postgres: postgres.value.service,
     temporal: temporal.value.service,
-    dataDirectory: instance.directory,
+    dataDirectory: step.instance.directory,
     stop,
   };
 }
@@ -129,24 +141,32 @@ function once(work: () => Promise<void>): () => Promise<void> {
   return async () => (running ??= work());
 }
 
-async function startPostgres(step: Step): Promise<Started<Services['postgres']>> {
+type Launch<T> = () => Promise<Started<T>>;
+
+async function preparePostgres(step: Step): Promise<Launch<Services['postgres']>> {
   const { env, instance, log, memory } = step;
   if (filled(env.DATABASE_URL)) {
     const { url, version } = await externalPostgres({ instance, url: env.DATABASE_URL });
     return external({ url, version, source: 'DATABASE_URL', ...notOurs('PostgreSQL', 'DATABASE_URL') });
   }
   const binaries = await findPostgres({ instance, env, log });
-  const cluster = await ensureCluster({ instance, binaries, log });
-  const server = await runServer(
-    postgresPlan({ instance, binaries, cluster }),
-    { recorded: memory.state.postgres, record: (postgres) => memory.change({ postgres }) },
-    log,
-  );
-  const facts = { url: clusterUrl(cluster, server.port), version: binaries.version, source: binaries.source };
-  return { service: serviceOf(server, facts), stop: server.stop };
+  return async () => {
+    const cluster = await ensureCluster({ instance, binaries, log });
+    const server = await runServer(
+      postgresPlan({ instance, binaries, cluster }),
+      { recorded: memory.state.postgres, record: (postgres) => memory.change({ postgres }) },
+      log,
+    );
+    const facts = {
+      url: clusterUrl(cluster, server.port),
+      version: binaries.version,
+      source: binaries.source,
+    };
+    return { service: serviceOf(server, facts), stop: server.stop };
+  };
 }
 
-async function startTemporal(step: Step): Promise<Started<Services['temporal']>> {
+async function prepareTemporal(step: Step): Promise<Launch<Services['temporal']>> {
   const { env, instance, log, memory } = step;
   const target = temporalTarget(env);
   if (target !== null) {
@@ -164,18 +184,20 @@ async function startTemporal(step: Step): Promise<Started<Services['temporal']>>
     return external({ ...facts, ...notOurs('Temporal', source) });
   }
   const binary = await findTemporal({ instance, env, log });
-  const server = await runServer(
-    temporalPlan({ instance, binary, ui: step.ui === true }),
-    { recorded: memory.state.temporal, record: (temporal) => memory.change({ temporal }) },
-    log,
-  );
-  const address = `127.0.0.1:${server.port}`;
-  const facts = {
-    ...{ address, namespace: ownNamespace(instance), version: binary.version, store: 'SQLite file' },
-    ...{ source: binary.source, connection: { address } },
-    uiUrl: step.ui === true ? `http://127.0.0.1:${uiPort(server.port)}` : null,
+  return async () => {
+    const server = await runServer(
+      temporalPlan({ instance, binary, ui: step.ui === true }),
+      { recorded: memory.state.temporal, record: (temporal) => memory.change({ temporal }) },
+      log,
+    );
+    const address = `127.0.0.1:${server.port}`;
+    const facts = {
+      ...{ address, namespace: ownNamespace(instance), version: binary.version, store: 'SQLite file' },
+      ...{ source: binary.source, connection: { address } },
+      uiUrl: step.ui === true ? `http://127.0.0.1:${uiPort(server.port)}` : null,
+    };
+    return { service: serviceOf(server, facts), stop: server.stop };
   };
-  return { service: serviceOf(server, facts), stop: server.stop };
 }
 
 function serviceOf<Facts extends object>(server: RunningServer, facts: Facts): Service & Facts {
@@ -189,8 +211,8 @@ function serviceOf<Facts extends object>(server: RunningServer, facts: Facts): S
   };
 }
 
-function external<T>(service: T): Started<T> {
-  return { service, stop: async () => undefined };
+function external<T>(service: T): Launch<T> {
+  return async () => ({ service, stop: async () => undefined });
 }
 
 function notOurs(name: string, setting: string): Service {

@@ -102,7 +102,7 @@ function fail(search: Search, reasons: string[]): never {
   );
 }
 
-const folders = { downloaded: 'temporal-sdk-1.24.0', built: `temporal-cli-${cliVersion}` };
+const folders = { downloaded: 'temporal-cli-downloaded', built: `temporal-cli-${cliVersion}` };
 
 function cachedFile(cache: string, folder: string): string {
   return join(cache, folder, 'temporal');

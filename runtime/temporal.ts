@@ -1,9 +1,9 @@
 // Temporal for one instance: a dev server of our own on a file, or a namespace of our own on the server that
 // TEMPORAL_ADDRESS or the CLI's temporal.toml names.
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { RuntimeError, errorText } from './errors.ts';
 import { filled } from './places.ts';
@@ -19,7 +19,7 @@ const keywordType = 2;
 
 const connectTimeoutMs = 5_000;
 const namespaceDeadlineMs = 30_000;
-const retentionSeconds = 3 * 24 * 3600;
+const retentionMs = 3 * 24 * 3600 * 1000;
 
 // gRPC status codes.
 const alreadyExists = 6;
@@ -39,6 +39,8 @@ export function temporalPlan(input: { instance: Instance; binary: TemporalBinary
     version: binary.version,
     dataArgument: database,
     portOption: '--port',
+    portCount: input.ui ? 2 : 1,
+    wantedArgument: input.ui ? '--ui-port' : null,
     logFile: join(instance.directory, `temporal-${binary.version}.log`),
     command: (port) => {
       clearIncomplete(directory, complete);
@@ -87,7 +89,8 @@ export function uiPort(port: number): number {
  * hold half of them (its maker was killed), and holds nothing of ours: begin again.
  */
 function clearIncomplete(directory: string, complete: string): void {
-  mkdirSync(directory, { recursive: true });
+  // Payloads are nobody else's business, also where the instance's folder is open to the database's account.
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
   if (existsSync(complete)) return;
   for (const entry of readdirSync(directory)) {
     if (entry.startsWith('temporal.db')) rmSync(join(directory, entry), { force: true });
@@ -120,8 +123,8 @@ export function temporalTarget(env: NodeJS.ProcessEnv): TemporalTarget | null {
       connection: {
         address,
         ...(apiKey === undefined ? {} : { apiKey }),
-        ...(tls === undefined ? {} : { tls: tls as ConnectionOptions['tls'] }),
-        ...(metadata === undefined ? {} : { metadata: metadata as ConnectionOptions['metadata'] }),
+        ...(tls === undefined ? {} : { tls }),
+        ...(metadata === undefined ? {} : { metadata }),
       },
       ...(filled(found.namespace) ? { namespace: found.namespace } : {}),
       source: filled(env.TEMPORAL_ADDRESS) ? 'TEMPORAL_ADDRESS' : 'temporal.toml',
@@ -207,7 +210,7 @@ async function registerNamespace(connection: Connection, namespace: string): Pro
     await connection.workflowService
       .registerNamespace({
         namespace,
-        workflowExecutionRetentionPeriod: { seconds: retentionSeconds as never },
+        workflowExecutionRetentionPeriod: msToTs(retentionMs),
       })
       .catch((refused: unknown) => {
         if (statusOf(refused) !== alreadyExists) throw refused;

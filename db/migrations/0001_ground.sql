@@ -118,6 +118,8 @@ create table cells (
   stepped_at timestamptz,
   rung_at timestamptz,
   steps int not null default 0,
+  -- After a cancel: those not provably unsent have their pages with the all-clear.
+  notices_written boolean not null default false,
   unique (warning_id, unit_id)
 ) with (fillfactor = 50);
 create index cells_open on cells (next_deadline) where status = 'open';
@@ -150,6 +152,8 @@ create table unit_states (
   answered_at timestamptz,
   silent_at timestamptz,
   rung smallint not null,
+  -- Set behind a bridge: whom this unit reports to instead of its silent superior.
+  reports_to int,
   next_at timestamptz,
   -- The whole of domain/unit.ts UnitState; the columns beside it are for reading.
   state json not null,

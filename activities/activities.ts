@@ -1,0 +1,42 @@
+/** The activities by name, as the workflows see them: thin shells with a heartbeat around `step` and `send page`. */
+import { Context } from '@temporalio/activity';
+import { performance } from 'node:perf_hooks';
+import type { AnswerKeys } from '../domain/links.ts';
+import type { ChannelPort } from '../domain/ports.ts';
+import type { PageStore, StepStore } from '../domain/store.ts';
+import { sendPage, type SendPageResult } from './send-page.ts';
+import { stepCell, type StepResult } from './step.ts';
+
+const HEARTBEAT_MS = 1_000;
+
+/** `step` runs beside the workflow, as a local activity. */
+export function createStepActivities(dependencies: { store: StepStore }) {
+  return {
+    step: (input: { cellId: number; withCounts: boolean }): Promise<StepResult> =>
+      stepCell(dependencies.store, input),
+  };
+}
+
+/** `sendPage` runs on the task queue of its channel. */
+export function createPageActivities(dependencies: {
+  store: PageStore;
+  channel: ChannelPort;
+  keys: AnswerKeys;
+  publicUrl: string;
+}) {
+  return {
+    async sendPage(input: { pageId: number }): Promise<SendPageResult> {
+      const { heartbeat } = Context.current();
+      // By a timer, not by progress: the truth is in PostgreSQL, this only says that the process lives.
+      const beat = setInterval(() => heartbeat(), HEARTBEAT_MS);
+      try {
+        return await sendPage({ ...dependencies, monotonic: () => performance.now() }, input.pageId);
+      } finally {
+        clearInterval(beat);
+      }
+    },
+  };
+}
+
+export type StepActivities = ReturnType<typeof createStepActivities>;
+export type PageActivities = ReturnType<typeof createPageActivities>;

@@ -1,0 +1,251 @@
+/**
+ * Send page: claims slices of a page and hands their messages to one channel, for about five seconds at a time.
+ *
+ * It is safe to repeat and to run twice. A slice belongs to one attempt until its lease ends; the attempt starts no send
+ * that could outlast it. What came of a slice is written in one transaction. A worker that dies leaves a lease: when it
+ * has run out, the slice is settled as unknown and sent again, flagged.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import { consequence } from '../domain/delivery.ts';
+import { channelRefusal } from '../domain/guard.ts';
+import { answerNumber, answerToken, recipientName, type AnswerKeys } from '../domain/links.ts';
+import type { ChannelPort, OutgoingMessage, SendResult } from '../domain/ports.ts';
+import type { ClaimedDelivery, ClaimedSlice, PageStore, SettledSlice, Settlement } from '../domain/store.ts';
+import { render } from '../domain/texts.ts';
+
+export type SendPageDependencies = {
+  store: PageStore;
+  channel: ChannelPort;
+  keys: AnswerKeys;
+  /** Where answer pages are reached from outside. */
+  publicUrl: string;
+  /** Milliseconds of a clock that never jumps. */
+  monotonic: () => number;
+};
+
+export type SendPageResult = {
+  ended: boolean;
+  /** When not ended: look again after so long (a lease of another attempt runs). */
+  againInMs: number;
+  sent: number;
+};
+
+/** The activity returns after about this time with what is left, so that a deploy never waits long for it. */
+const TIME_BOX_MS = 5_000;
+/** A slice is cut so that it takes about this long to send. */
+const SLICE_MS = 1_000;
+const SLICE_FIRST = 100;
+const SLICE_MAX = 500;
+/** Beyond the message's own time-out: time to settle. */
+const LEASE_MARGIN_MS = 5_000;
+/** A person's other message for the same rung is under way: ask again what became of it. */
+const MERGE_PENDING_MS = 1_000;
+
+/** Sends what it can of a page within the time box. `onProgress` is called between slices. */
+export async function sendPage(dependencies: SendPageDependencies, pageId: number): Promise<SendPageResult> {
+  const { store, channel, monotonic } = dependencies;
+  const until = monotonic() + TIME_BOX_MS;
+  const leaseMs = channel.messageTimeoutMs + LEASE_MARGIN_MS;
+  let most = SLICE_FIRST;
+  let sent = 0;
+  for (const slice of await store.abandoned(pageId)) await store.settle(abandonedAsUnknown(slice));
+  while (monotonic() < until) {
+    const claimedAt = monotonic();
+    const claimed = await store.claim(pageId, { most, leaseMs });
+    if (claimed.kind === 'ended') return { ended: true, againInMs: 0, sent };
+    if (claimed.kind === 'wait') return { ended: false, againInMs: Math.max(50, claimed.waitMs), sent };
+    const { slice } = claimed;
+    const settlements = await sendSlice(dependencies, slice, claimedAt + leaseMs - channel.messageTimeoutMs);
+    await settleWithin(store, settled(slice, settlements), () => monotonic() < claimedAt + leaseMs);
+    sent += settlements.filter((settlement) => settlement.outcome === 'handed off').length;
+    most = nextSliceSize(slice.deliveries.length, monotonic() - claimedAt);
+  }
+  return { ended: false, againInMs: 0, sent };
+}
+
+function nextSliceSize(size: number, tookMs: number): number {
+  return Math.max(10, Math.min(SLICE_MAX, Math.round((size / Math.max(1, tookMs)) * SLICE_MS)));
+}
+
+/** PostgreSQL may be away for a moment: what was sent must be written, as long as the lease is ours. */
+async function settleWithin(store: PageStore, slice: SettledSlice, ours: () => boolean): Promise<void> {
+  for (;;) {
+    try {
+      return await store.settle(slice);
+    } catch (error) {
+      if (!ours()) throw error;
+      await wait(200);
+    }
+  }
+}
+
+/** Sends the deliveries of a slice, some at once; starts none after `stopAt`. One failure never stops the others. */
+async function sendSlice(
+  dependencies: SendPageDependencies,
+  slice: ClaimedSlice,
+  stopAt: number,
+): Promise<Settlement[]> {
+  const settlements: Settlement[] = new Array<Settlement>(slice.deliveries.length);
+  const queue = slice.deliveries.entries();
+  const sendSome = async () => {
+    for (const [index, delivery] of queue) {
+      settlements[index] = await settleOne(dependencies, slice, delivery, stopAt);
+    }
+  };
+  const lanes = Math.min(dependencies.channel.concurrency, slice.deliveries.length);
+  await Promise.all(Array.from({ length: lanes }, sendSome));
+  return settlements;
+}
+
+async function settleOne(
+  dependencies: SendPageDependencies,
+  slice: ClaimedSlice,
+  delivery: ClaimedDelivery,
+  stopAt: number,
+): Promise<Settlement> {
+  const without = withoutSending(dependencies, slice, delivery, stopAt);
+  if (without) return without;
+  const startedAt = dependencies.monotonic();
+  const result = await handOver(dependencies.channel, messageOf(dependencies, slice, delivery));
+  return settlementOf(slice, delivery, result, slice.now + Math.round(dependencies.monotonic() - startedAt));
+}
+
+/** Deliveries that need no send: dropped by the guard, merged into another, without an address, or out of time. */
+function withoutSending(
+  dependencies: SendPageDependencies,
+  slice: ClaimedSlice,
+  delivery: ClaimedDelivery,
+  stopAt: number,
+): Settlement | null {
+  if (delivery.drop) {
+    return {
+      ...settlementOf(slice, delivery, { outcome: 'failed', reason: delivery.drop }, slice.now),
+      outcome: 'dropped',
+    };
+  }
+  if (delivery.mergedInto) return mergedSettlement(slice, delivery, delivery.mergedInto);
+  const refused = channelRefusal({
+    kind: slice.warning.kind,
+    synthetic: delivery.synthetic,
+    live: dependencies.channel.live,
+  });
+  if (refused) return settlementOf(slice, delivery, { outcome: 'failed', reason: refused }, slice.now);
+  if (delivery.address === null) {
+    return settlementOf(slice, delivery, { outcome: 'failed', reason: 'no-address' }, slice.now);
+  }
+  if (dependencies.monotonic() >= stopAt) {
+    return settlementOf(slice, delivery, { outcome: 'later', reason: 'out-of-time' }, slice.now);
+  }
+  return null;
+}
+
+function mergedSettlement(
+  slice: ClaimedSlice,
+  delivery: ClaimedDelivery,
+  winner: NonNullable<ClaimedDelivery['mergedInto']>,
+): Settlement {
+  const plain = settlementOf(
+    slice,
+    delivery,
+    { outcome: 'later', reason: 'merge-pending' },
+    winner.at ?? slice.now,
+  );
+  if (winner.outcome === null) {
+    return plain.retryAfterMs === null ? plain : { ...plain, retryAfterMs: MERGE_PENDING_MS };
+  }
+  const outcome = winner.outcome === 'handed off' ? 'merged' : 'failed';
+  return { ...plain, outcome, reason: 'merged', retryAfterMs: null };
+}
+
+async function handOver(channel: ChannelPort, message: OutgoingMessage): Promise<SendResult> {
+  try {
+    return await channel.send(message);
+  } catch {
+    // A port never throws for what a provider does; whatever this is, the message may be out.
+    return { outcome: 'unknown', reason: 'defect' };
+  }
+}
+
+function messageOf(
+  dependencies: SendPageDependencies,
+  slice: ClaimedSlice,
+  delivery: ClaimedDelivery,
+): OutgoingMessage {
+  const { page, warning } = slice;
+  const number = answerNumber(
+    dependencies.keys,
+    page.warningId,
+    recipientName(page.audience, delivery.recipientId),
+  );
+  const link =
+    page.channel === 'email'
+      ? `${dependencies.publicUrl}/a/${answerToken(dependencies.keys, delivery.deliveryId)}`
+      : null;
+  const { subject, text } = render(
+    { ...warning, warningId: page.warningId },
+    { ...delivery, purpose: page.purpose, number, link },
+  );
+  return {
+    deliveryId: String(delivery.deliveryId),
+    attempt: delivery.attempt,
+    warningId: String(page.warningId),
+    kind: warning.kind,
+    synthetic: delivery.synthetic,
+    address: delivery.address ?? '',
+    language: delivery.language,
+    subject,
+    text,
+    parameters: { text, number },
+    exercise:
+      warning.kind === 'exercise' ? { step: `${page.purpose} ${page.step}`, speed: warning.speed } : null,
+  };
+}
+
+function settlementOf(
+  slice: ClaimedSlice,
+  delivery: ClaimedDelivery,
+  result: SendResult,
+  at: number,
+): Settlement {
+  const then = consequence(result.outcome, delivery.attempt, slice.warning.retry);
+  return {
+    deliveryId: delivery.deliveryId,
+    attempt: delivery.attempt,
+    unitId: delivery.unitId,
+    recipientId: delivery.recipientId,
+    outcome: result.outcome,
+    reason: 'reason' in result ? result.reason : null,
+    providerId: 'providerId' in result ? result.providerId : null,
+    possibleDuplicate: delivery.possibleDuplicate,
+    at,
+    retryAfterMs: then.kind === 'retry' ? then.afterMs : null,
+    keyed: delivery.keyed,
+  };
+}
+
+function abandonedAsUnknown(slice: ClaimedSlice): SettledSlice {
+  const settlements = slice.deliveries.map((delivery) =>
+    settlementOf(slice, delivery, { outcome: 'unknown', reason: 'lease-ran-out' }, slice.now),
+  );
+  return settled(slice, settlements);
+}
+
+/** What the cell hears of a slice: only rungs move units; other pages end in silence. */
+function settled(slice: ClaimedSlice, settlements: Settlement[]): SettledSlice {
+  const handedOff = new Map<number, number>();
+  const exhausted: number[] = [];
+  const moving = slice.page.purpose === 'rung' ? settlements : [];
+  for (const { unitId, outcome, at, retryAfterMs, reason } of moving) {
+    if (outcome === 'handed off' || outcome === 'merged') {
+      handedOff.set(unitId, Math.min(handedOff.get(unitId) ?? Infinity, at));
+    } else if (outcome !== 'dropped' ? retryAfterMs === null : reason === 'cannot-act') {
+      exhausted.push(unitId);
+    }
+  }
+  return {
+    page: slice.page,
+    first: slice.first,
+    settlements,
+    letter: { kind: 'settled', rung: slice.page.step, handedOff: [...handedOff], exhausted },
+  };
+}

@@ -1,0 +1,261 @@
+/**
+ * The step: one short transaction in which a cell takes its letters, its units move on, and what follows is written.
+ *
+ * Repeating it after a crash is harmless: what was taken is gone, what was written is read again. PostgreSQL holds the one
+ * truth and the one clock; the workflow around it holds nothing that matters.
+ */
+import {
+  turnCell,
+  type Letter,
+  type Need,
+  type Supply,
+  type TurnResult,
+  type UnitSend,
+} from '../domain/cascade.ts';
+import { tierDepth, TIERS } from '../domain/tiers.ts';
+import type { Send, UnitState } from '../domain/unit.ts';
+import { groupPages, type SinglePlan } from '../domain/pages.ts';
+import type {
+  CellLetter,
+  CellRest,
+  InboxLetter,
+  LockedCell,
+  PlannedPage,
+  StepStore,
+  StepTransaction,
+  TierCount,
+} from '../domain/store.ts';
+
+/** Letters one step takes; a district of 5,500 units opens in a few steps. */
+const LETTERS_MAX = 1_000;
+const RETRIES_MAX = 2_000;
+const OPEN_PAGES_MAX = 64;
+const RANK_MAX = 32_767;
+
+export type StepResult = {
+  /** False where the cell is not known: the workflow ends. */
+  known: boolean;
+  closed: boolean;
+  /** More mail waits: step again at once. */
+  more: boolean;
+  /** How long until something is due; null where nothing is. */
+  nextInMs: number | null;
+  openPages: CellRest['openPages'];
+  /** Letters taken. */
+  took: number;
+  /** How each tier of the cell stands, where it was asked for. */
+  tiers: TierCount[] | null;
+};
+
+const UNKNOWN_CELL: StepResult = {
+  known: false,
+  closed: true,
+  more: false,
+  nextInMs: null,
+  openPages: [],
+  took: 0,
+  tiers: null,
+};
+
+/** Runs one step of a cell. */
+export async function stepCell(
+  store: StepStore,
+  input: { cellId: number; withCounts: boolean },
+): Promise<StepResult> {
+  const result = await store.step(input.cellId, async (cell, tx) => {
+    const ended = await endOf(tx, cell);
+    const mail = await tx.takeInbox(LETTERS_MAX);
+    const letters = await gatherLetters(tx, mail, ended);
+    const turn = await runTurn(tx, cell, letters);
+    // Of an ended warning all retries become pages at once: the guard drops them, so that each has its last outcome.
+    const retries = await tx.takeRetries(ended ? 'all' : 'due', RETRIES_MAX);
+    await tx.writePages([...turn.pages, ...retries]);
+    const noticesWritten = await writeCancelNotices(tx, cell, ended);
+    await appendStep(tx, turn.result, ended);
+    const left = await leave(tx, cell, { ended, noticesWritten, took: turn.result.taken.length });
+    return { ...left, tiers: input.withCounts ? await tx.countTiers() : null };
+  });
+  return result ?? UNKNOWN_CELL;
+}
+
+/** How the warning has ended, if it has; the first step after the expiry writes it down. */
+async function endOf(tx: StepTransaction, cell: LockedCell): Promise<'cancelled' | 'expired' | null> {
+  if (cell.warning.status !== 'open') return cell.warning.status;
+  if (cell.now < cell.warning.expiresAt) return null;
+  await tx.markExpired();
+  return 'expired';
+}
+
+/** Letters for units: those of the inbox, those that settlements turn into, and the end for units that have not ended. */
+async function gatherLetters(
+  tx: StepTransaction,
+  mail: readonly InboxLetter[],
+  ended: 'cancelled' | 'expired' | null,
+): Promise<Letter[]> {
+  const letters = mail.flatMap(({ unitId, body }): Letter[] =>
+    unitId === null ? settledLetters(body) : [{ unitId, message: body }],
+  );
+  if (!ended) return letters;
+  const touched = letters.map((letter) => letter.unitId);
+  const unended = await tx.unendedUnits(LETTERS_MAX);
+  const ending = [...new Set([...touched, ...unended])].map((unitId): Letter => ({
+    unitId,
+    message: { kind: ended },
+  }));
+  return [...ending, ...letters];
+}
+
+function settledLetters(letter: CellLetter): Letter[] {
+  if (letter.kind === 'ended') return [];
+  const { rung } = letter;
+  return [
+    ...letter.handedOff.map(([unitId, at]): Letter => ({
+      unitId,
+      message: { kind: 'handed off', rung, at },
+    })),
+    ...letter.exhausted.map((unitId): Letter => ({ unitId, message: { kind: 'exhausted', rung } })),
+  ];
+}
+
+// ── driving the turn over PostgreSQL ────────────────────────────────────────────────────────────────────────
+
+async function runTurn(tx: StepTransaction, cell: LockedCell, letters: readonly Letter[]) {
+  const { warning } = cell;
+  const planned: SinglePlan[] = [];
+  const turn = turnCell(letters, { rules: warning.rules, now: cell.now, most: 4 * LETTERS_MAX });
+  let next = turn.next();
+  while (!next.done) next = turn.next(await supply(tx, next.value, planned));
+  const result = next.value;
+  await tx.saveUnits(result.changed, new Set(result.dead.map(({ letter }) => letter.unitId)));
+  await tx.putLetters(result.letters);
+  await tx.putDeadLetters(result.dead);
+  planned.push(...(await householdDeliveries(tx, cell, result.changed)));
+  return { result, pages: groupPages(planned) };
+}
+
+async function supply(tx: StepTransaction, need: Need, planned: SinglePlan[]): Promise<Supply> {
+  switch (need.kind) {
+    case 'units':
+      return { kind: 'units', units: await tx.loadUnits(need.unitIds) };
+    case 'subordinates':
+      return { kind: 'subordinates', subordinates: await tx.loadSubordinates(need.unitIds) };
+    case 'due':
+      return { kind: 'due', unitIds: need.most > 0 ? await tx.dueUnits(need.most) : [] };
+    case 'recipients':
+      return { kind: 'recipients', deliveries: await planDeliveries(tx, need.sends, planned) };
+    default:
+      return need satisfies never;
+  }
+}
+
+/** Finds the people behind sends, keeps them for the pages, and says how many deliveries each send comes to. */
+async function planDeliveries(
+  tx: StepTransaction,
+  sends: readonly UnitSend[],
+  planned: SinglePlan[],
+): Promise<number[]> {
+  const reachable = await tx.findReachable(
+    sends.map(({ unitId, send }) => ({ unitId, channels: send.by, ...ranksOf(send) })),
+  );
+  const deliveries = sends.map(() => 0);
+  for (const { index, unitId, personId, channel } of reachable) {
+    const send = sends[index]?.send;
+    if (!send) continue;
+    deliveries[index] = (deliveries[index] ?? 0) + 1;
+    planned.push({
+      ...pagePlace(send),
+      channel,
+      audience: 'people',
+      delivery: { unitId, recipientId: personId },
+    });
+  }
+  return deliveries;
+}
+
+function ranksOf(send: Send): { rankFrom: number; rankTo: number } {
+  switch (send.who) {
+    case 'principal':
+      return { rankFrom: 0, rankTo: 0 };
+    case 'deputies':
+      return { rankFrom: 1, rankTo: RANK_MAX };
+    case 'everyone':
+      return { rankFrom: 0, rankTo: RANK_MAX };
+    default:
+      return send satisfies never;
+  }
+}
+
+function pagePlace(send: Send): Pick<PlannedPage, 'purpose' | 'step'> {
+  if (send.kind === 'rung') return { purpose: 'rung', step: send.rung };
+  return { purpose: send.kind, step: send.kind === 'end report' ? 0 : send.number };
+}
+
+/** Households hear when the unit they stand under opens: told by count, many groups to a page. */
+async function householdDeliveries(tx: StepTransaction, cell: LockedCell, changed: readonly UnitState[]) {
+  const lowestOfficial = TIERS.filter((tier) => tier.role === 'official').length - 1;
+  const opened = changed.filter(
+    (unit) => unit.openedAt === cell.now && tierDepth(unit.tier) === lowestOfficial,
+  );
+  const households = await tx.findHouseholds(
+    opened.map((unit) => unit.unitId),
+    cell.warning.rules.households.by,
+  );
+  return households.map(({ householdId, unitId, channel }) => ({
+    purpose: 'household' as const,
+    step: 0,
+    channel,
+    audience: 'households' as const,
+    delivery: { unitId, recipientId: householdId },
+  }));
+}
+
+// ── the end of a step ───────────────────────────────────────────────────────────────────────────────────────
+
+/** After a cancel, and once no open page can still send, everybody not provably unsent gets the all-clear. */
+async function writeCancelNotices(
+  tx: StepTransaction,
+  cell: LockedCell,
+  ended: 'cancelled' | 'expired' | null,
+): Promise<boolean> {
+  if (ended !== 'cancelled' || cell.noticesWritten) return cell.noticesWritten;
+  const { openPages, nextRetry } = await tx.rest(1);
+  if (openPages.length > 0 || nextRetry !== null) return false;
+  await tx.writePages(await tx.findPossiblyTold());
+  return true;
+}
+
+async function appendStep(tx: StepTransaction, result: TurnResult, ended: string | null): Promise<void> {
+  if (result.taken.length === 0) return;
+  const letters = result.taken.map(({ unitId, message }) => ({ unitId, ...message }));
+  await tx.appendAudit(ended ? { ended, letters } : { letters });
+}
+
+async function leave(
+  tx: StepTransaction,
+  cell: LockedCell,
+  input: { ended: 'cancelled' | 'expired' | null; noticesWritten: boolean; took: number },
+): Promise<Omit<StepResult, 'tiers'>> {
+  const rest = await tx.rest(OPEN_PAGES_MAX);
+  const settled = input.ended !== 'cancelled' || input.noticesWritten;
+  const closed =
+    input.ended !== null &&
+    settled &&
+    !rest.mail &&
+    !rest.unended &&
+    rest.openPages.length === 0 &&
+    rest.nextRetry === null;
+  const more =
+    rest.mail || (input.ended !== null && rest.nextRetry !== null) || (input.ended !== null && rest.unended);
+  const expiry = input.ended ? null : cell.warning.expiresAt;
+  const due = [rest.nextDeadline, rest.nextRetry, expiry].filter((at) => at !== null);
+  const nextDeadline = due.length > 0 ? Math.min(...due) : null;
+  await tx.leave({ nextDeadline, closed, noticesWritten: input.noticesWritten });
+  return {
+    known: true,
+    closed,
+    more,
+    nextInMs: nextDeadline === null ? null : Math.max(0, Math.ceil(nextDeadline - cell.now)),
+    openPages: rest.openPages,
+    took: input.took,
+  };
+}

@@ -1,0 +1,118 @@
+/** Settling a slice: outcomes, retries, the letter to the cell and the end of the page, in one transaction. */
+import type { SettledSlice, Settlement } from '../domain/store.ts';
+import { putCellLetter } from './cells.ts';
+import type { Database, Sql } from './database.ts';
+
+/** See `PageStore.settle`. A slice that was settled before is left as it is. */
+export async function settleSlice(database: Database, slice: SettledSlice): Promise<void> {
+  await database.transaction(async (sql) => {
+    const [mine] = await sql.query(
+      `update claims set settled_at = clock_timestamp() where page_id = $1 and first = $2 and settled_at is null
+       returning page_id`,
+      [slice.page.pageId, slice.first],
+      'settle-claim',
+    );
+    if (!mine) return;
+    await insertOutcomes(sql, slice);
+    await insertRetries(sql, slice);
+    await settleKeys(sql, slice);
+    const { handedOff, exhausted } = slice.letter;
+    if (handedOff.length > 0 || exhausted.length > 0)
+      await putCellLetter(sql, slice.page.cellId, slice.letter);
+    await sql.query(
+      `update pages set ended_at = clock_timestamp() where id = $1 and size = (
+         select coalesce(sum(size), 0) from claims where page_id = $1 and settled_at is not null)`,
+      [slice.page.pageId],
+      'end-page',
+    );
+  });
+}
+
+async function insertOutcomes(sql: Sql, slice: SettledSlice): Promise<void> {
+  const { page, settlements } = slice;
+  const column = <T>(pick: (settlement: Settlement) => T) => settlements.map(pick);
+  await sql.query(
+    `insert into deliveries (id, attempt, page_id, warning_id, cell_id, unit_id, recipient_id, audience, purpose, step,
+       channel, outcome, reason, provider_id, possible_duplicate, at)
+     select d.id, d.attempt, $1, $2, $3, d.unit_id, d.recipient_id, $4, $5, $6, $7, d.outcome, d.reason, d.provider_id,
+       d.possible_duplicate, d.at
+     from unnest($8::bigint[], $9::smallint[], $10::int[], $11::bigint[], $12::text[], $13::text[], $14::text[],
+       $15::boolean[], $16::timestamptz[])
+       as d (id, attempt, unit_id, recipient_id, outcome, reason, provider_id, possible_duplicate, at)`,
+    [
+      page.pageId,
+      page.warningId,
+      page.cellId,
+      page.audience,
+      page.purpose,
+      page.step,
+      page.channel,
+      column((settlement) => settlement.deliveryId),
+      column((settlement) => settlement.attempt),
+      column((settlement) => settlement.unitId),
+      column((settlement) => settlement.recipientId),
+      column((settlement) => settlement.outcome),
+      column((settlement) => settlement.reason),
+      column((settlement) => settlement.providerId),
+      column((settlement) => settlement.possibleDuplicate),
+      column((settlement) => new Date(settlement.at).toISOString()),
+    ],
+    'insert-outcomes',
+  );
+}
+
+async function insertRetries(sql: Sql, slice: SettledSlice): Promise<void> {
+  const again = slice.settlements.filter((settlement) => settlement.retryAfterMs !== null);
+  if (again.length === 0) return;
+  await sql.query(
+    `insert into retries (delivery_id, attempt, cell_id, page_id, unit_id, recipient_id, due_at)
+     select r.delivery_id, r.attempt, $1, $2, r.unit_id, r.recipient_id,
+       clock_timestamp() + r.after_ms * interval '1 millisecond'
+     from unnest($3::bigint[], $4::smallint[], $5::int[], $6::bigint[], $7::int[])
+       as r (delivery_id, attempt, unit_id, recipient_id, after_ms)`,
+    [
+      slice.page.cellId,
+      slice.page.pageId,
+      again.map((settlement) => settlement.deliveryId),
+      again.map((settlement) => settlement.attempt + 1),
+      again.map((settlement) => settlement.unitId),
+      again.map((settlement) => settlement.recipientId),
+      again.map((settlement) => settlement.retryAfterMs),
+    ],
+    'insert-retries',
+  );
+  // The cell must look at its clock anew: the retry may be due before anything else.
+  await sql.query(
+    `update cells set next_deadline = least(next_deadline, clock_timestamp() + $2 * interval '1 millisecond')
+     where id = $1`,
+    [slice.page.cellId, Math.min(...again.map((settlement) => settlement.retryAfterMs ?? 0))],
+    'hasten-cell',
+  );
+}
+
+/** Tells the person's other deliveries of the same rung what became of this one, once it is certain. */
+async function settleKeys(sql: Sql, slice: SettledSlice): Promise<void> {
+  const certain = slice.settlements.filter(
+    (settlement) => settlement.keyed && settlement.retryAfterMs === null && settlement.outcome !== 'merged',
+  );
+  if (certain.length === 0) return;
+  const { page } = slice;
+  await sql.query(
+    `update message_keys k set outcome = s.outcome, at = s.at
+     from unnest($6::bigint[], $7::bigint[], $8::text[], $9::timestamptz[]) as s (person_id, delivery_id, outcome, at)
+     where k.warning_id = $1 and k.revision = $2 and k.purpose = $3 and k.step = $4 and k.channel = $5
+       and k.person_id = s.person_id and k.delivery_id = s.delivery_id`,
+    [
+      page.warningId,
+      page.revision,
+      page.purpose,
+      page.step,
+      page.channel,
+      certain.map((settlement) => settlement.recipientId),
+      certain.map((settlement) => settlement.deliveryId),
+      certain.map((settlement) => settlement.outcome),
+      certain.map((settlement) => new Date(settlement.at).toISOString()),
+    ],
+    'settle-keys',
+  );
+}

@@ -1,0 +1,53 @@
+/** The step's port over PostgreSQL: one transaction, the cell's row locked first. */
+import type { StepStore, StepTransaction, LockedCell } from '../domain/store.ts';
+import {
+  appendAudit,
+  cellRest,
+  countCellTiers,
+  dueUnits,
+  leaveCell,
+  lockCell,
+  markExpired,
+  putDeadLetters,
+  putLetters,
+  takeInbox,
+  unendedUnits,
+} from './cells.ts';
+import type { Database, Sql } from './database.ts';
+import { findPossiblyTold, takeRetries, writePages } from './pages.ts';
+import { findHouseholds, findReachable, loadSubordinates, loadUnits, saveUnits } from './units.ts';
+
+export function createStepStore(database: Database): StepStore {
+  return {
+    step: (cellId, work) =>
+      database.transaction(async (sql) => {
+        const cell = await lockCell(sql, cellId);
+        return cell ? work(cell, transactionOf(sql, cell)) : null;
+      }),
+  };
+}
+
+function transactionOf(sql: Sql, cell: LockedCell): StepTransaction {
+  const { cellId, now } = cell;
+  const { warningId, revision, issuedAt } = cell.warning;
+  return {
+    takeInbox: (most) => takeInbox(sql, cellId, most),
+    putLetters: (letters) => putLetters(sql, warningId, letters),
+    loadUnits: (unitIds) => loadUnits(sql, { warningId, cellId, rootUnitId: cell.rootUnitId, unitIds }),
+    saveUnits: (units, faulty) => saveUnits(sql, { warningId, cellId, units, faulty }),
+    loadSubordinates: (unitIds) => loadSubordinates(sql, warningId, unitIds),
+    dueUnits: (most) => dueUnits(sql, cellId, now, most),
+    unendedUnits: (most) => unendedUnits(sql, cellId, most),
+    findReachable: (sends) => findReachable(sql, issuedAt, sends),
+    findHouseholds: (unitIds, channels) => findHouseholds(sql, unitIds, channels),
+    writePages: (pages) => writePages(sql, { cellId, warningId, revision }, pages),
+    takeRetries: (which, most) => takeRetries(sql, cellId, which === 'all' ? null : now, most),
+    findPossiblyTold: () => findPossiblyTold(sql, cellId),
+    markExpired: () => markExpired(sql, warningId),
+    putDeadLetters: (dead) => putDeadLetters(sql, cellId, dead),
+    appendAudit: (body) => appendAudit(sql, cellId, now, body),
+    rest: (pagesMost) => cellRest(sql, cellId, pagesMost),
+    countTiers: () => countCellTiers(sql, cellId),
+    leave: (input) => leaveCell(sql, cellId, input),
+  };
+}

@@ -1,0 +1,156 @@
+/** Units of a warning: their states, who stands below them, and who can be reached for them. */
+import type { Channel } from '../domain/rules.ts';
+import { newUnit, nextDeadline, type UnitState } from '../domain/unit.ts';
+import type { Sql } from './database.ts';
+
+/**
+ * A unit belongs to a warning when it lies in one of its areas or on the way down to one. `c` is the unit, `$1` the warning.
+ */
+const IN_SCOPE = `exists (
+  select from warning_areas a join units au on au.id = a.unit_id
+  where a.warning_id = $1 and (a.unit_id = any(c.path) or c.id = any(au.path)))`;
+
+/** The states of those units that belong to the cell and the warning; units nothing has happened to yet are made new. */
+export async function loadUnits(
+  sql: Sql,
+  input: { warningId: number; cellId: number; rootUnitId: number; unitIds: readonly number[] },
+): Promise<UnitState[]> {
+  const known = await sql.query<{ state: UnitState }>(
+    'select state from unit_states where warning_id = $1 and unit_id = any($2) and cell_id = $3',
+    [input.warningId, input.unitIds, input.cellId],
+    'load-unit-states',
+  );
+  const states = known.map((row) => row.state);
+  const found = new Set(states.map((state) => state.unitId));
+  const missing = input.unitIds.filter((unitId) => !found.has(unitId));
+  if (missing.length === 0) return states;
+  const fresh = await sql.query<{ id: number; tier: string; parent_id: number | null; subordinates: number }>(
+    `select c.id, c.tier, c.parent_id,
+       (select count(*)::int from units s where s.parent_id = c.id and exists (
+          select from warning_areas a join units au on au.id = a.unit_id
+          where a.warning_id = $1 and (a.unit_id = any(s.path) or s.id = any(au.path)))) as subordinates
+     from units c where c.id = any($2) and c.cell_unit_id = $3 and ${IN_SCOPE}`,
+    [input.warningId, missing, input.rootUnitId],
+    'load-new-units',
+  );
+  return [
+    ...states,
+    ...fresh.map((row) =>
+      newUnit({ unitId: row.id, tier: row.tier, superiorId: row.parent_id, subordinates: row.subordinates }),
+    ),
+  ];
+}
+
+/** The units of the warning directly below each of these, by superior. */
+export async function loadSubordinates(
+  sql: Sql,
+  warningId: number,
+  unitIds: readonly number[],
+): Promise<Map<number, number[]>> {
+  const rows = await sql.query<{ parent_id: number; ids: number[] }>(
+    `select c.parent_id, array_agg(c.id) as ids from units c where c.parent_id = any($2) and ${IN_SCOPE} group by c.parent_id`,
+    [warningId, unitIds],
+    'load-subordinates',
+  );
+  return new Map(rows.map((row) => [row.parent_id, row.ids]));
+}
+
+/** Writes the states of units: the whole state as JSON, and beside it what is read by queries. */
+export async function saveUnits(
+  sql: Sql,
+  input: { warningId: number; cellId: number; units: readonly UnitState[]; faulty: ReadonlySet<number> },
+): Promise<void> {
+  const { units } = input;
+  if (units.length === 0) return;
+  const column = <T>(pick: (unit: UnitState) => T) => units.map(pick);
+  const instant = (pick: (unit: UnitState) => number | null) =>
+    units.map((unit) => {
+      const at = pick(unit);
+      return at === null ? null : new Date(at).toISOString();
+    });
+  await sql.query(
+    `insert into unit_states as s (warning_id, unit_id, cell_id, tier, status, ended, faulty, opened_at, told_at,
+       answered_at, silent_at, rung, next_at, state, reports_to)
+     select $1, t.unit_id, $2, t.tier, t.status, t.ended, t.faulty, t.opened_at, t.told_at, t.answered_at, t.silent_at,
+       t.rung, t.next_at, t.state, t.reports_to
+     from unnest($3::int[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::timestamptz[], $9::timestamptz[],
+       $10::timestamptz[], $11::timestamptz[], $12::smallint[], $13::timestamptz[], $14::json[], $15::int[])
+       as t (unit_id, tier, status, ended, faulty, opened_at, told_at, answered_at, silent_at, rung, next_at, state, reports_to)
+     on conflict (warning_id, unit_id) do update set
+       status = excluded.status, ended = excluded.ended, faulty = s.faulty or excluded.faulty,
+       opened_at = excluded.opened_at, told_at = excluded.told_at, answered_at = excluded.answered_at,
+       silent_at = excluded.silent_at, rung = excluded.rung, next_at = excluded.next_at, state = excluded.state,
+       reports_to = excluded.reports_to`,
+    [
+      input.warningId,
+      input.cellId,
+      column((unit) => unit.unitId),
+      column((unit) => unit.tier),
+      column((unit) => unit.status),
+      column((unit) => unit.ended),
+      column((unit) => input.faulty.has(unit.unitId)),
+      instant((unit) => unit.openedAt),
+      instant((unit) => unit.toldAt),
+      instant((unit) => unit.answeredAt),
+      instant((unit) => unit.silentAt),
+      column((unit) => unit.rung),
+      instant(nextDeadline),
+      column((unit) => JSON.stringify(unit)),
+      column((unit) => unit.reportsTo),
+    ],
+    'save-units',
+  );
+}
+
+/** Who can be reached by one send: a person of the unit and a channel they have. */
+export type Reachable = { index: number; unitId: number; personId: number; channel: Channel };
+
+/**
+ * The people behind sends, by the posts that were held when the warning was issued. `index` is the send's place in the
+ * input; ranks from 0 (the principal) to any.
+ */
+export async function findReachable(
+  sql: Sql,
+  issuedAt: number,
+  sends: readonly { unitId: number; rankFrom: number; rankTo: number; channels: readonly string[] }[],
+): Promise<Reachable[]> {
+  const rows = await sql.query<{ index: number; unit_id: number; person_id: number; channel: Channel }>(
+    `select distinct s.index::int, p.unit_id, p.person_id, c.channel
+     from unnest($1::int[], $2::smallint[], $3::smallint[], $4::text[]) with ordinality
+       as s (unit_id, rank_from, rank_to, channels, index)
+     join posts p on p.unit_id = s.unit_id and p.rank between s.rank_from and s.rank_to
+       and p.held_from <= to_timestamp($5::float8 / 1000)
+       and (p.held_until is null or p.held_until > to_timestamp($5::float8 / 1000))
+     join person_channels c on c.person_id = p.person_id and c.channel = any(string_to_array(s.channels, ','))
+     order by 1, 3, 4`,
+    [
+      sends.map((send) => send.unitId),
+      sends.map((send) => send.rankFrom),
+      sends.map((send) => send.rankTo),
+      sends.map((send) => send.channels.join(',')),
+      issuedAt,
+    ],
+    'find-reachable',
+  );
+  return rows.map((row) => ({
+    index: row.index - 1,
+    unitId: row.unit_id,
+    personId: row.person_id,
+    channel: row.channel,
+  }));
+}
+
+/** The households below these units that have one of these channels. */
+export async function findHouseholds(
+  sql: Sql,
+  unitIds: readonly number[],
+  channels: readonly string[],
+): Promise<{ householdId: number; unitId: number; channel: Channel }[]> {
+  if (unitIds.length === 0) return [];
+  const rows = await sql.query<{ id: number; unit_id: number; channel: Channel }>(
+    'select id, unit_id, channel from households where unit_id = any($1) and channel = any($2) order by id',
+    [unitIds, channels],
+    'find-households',
+  );
+  return rows.map((row) => ({ householdId: row.id, unitId: row.unit_id, channel: row.channel }));
+}

@@ -1,0 +1,83 @@
+/**
+ * The guard: the last look before a message leaves. It reads facts, not unit states, so that an answer or a cancel that
+ * was committed a moment ago stops the send, whether or not any step has seen it yet.
+ */
+import type { UnitId } from './unit.ts';
+import type { Instant } from './time.ts';
+
+export type Purpose = 'rung' | 'bridge notice' | 'digest' | 'end report' | 'household' | 'cancel notice';
+
+export type WarningFacts = {
+  status: 'open' | 'cancelled' | 'expired';
+  revision: number;
+  expiresAt: Instant;
+};
+
+/** An answer as it was stored; `personId` is null for a household's. */
+export type AnswerFact = {
+  unitId: UnitId;
+  personId: number | null;
+  householdId: number | null;
+  kind: 'received' | 'done' | 'cannot act';
+  at: Instant;
+};
+
+export type DropReason =
+  'cancelled' | 'superseded' | 'expired' | 'answered' | 'cannot-act' | 'no-longer-needed';
+
+/**
+ * Why a message must not leave, or null where it may. `answers` are those of the recipient's unit.
+ * A unit counts as answered when its last word, by whomever, is not *cannot act*.
+ */
+export function guard(input: {
+  purpose: Purpose;
+  revision: number;
+  warning: WarningFacts;
+  now: Instant;
+  recipientId: number;
+  answers: readonly AnswerFact[];
+}): DropReason | null {
+  const { purpose, warning, answers } = input;
+  if (purpose === 'cancel notice') return warning.status === 'cancelled' ? null : 'no-longer-needed';
+  if (warning.status === 'cancelled') return 'cancelled';
+  if (warning.status === 'expired' || input.now >= warning.expiresAt) return 'expired';
+  if (input.revision !== warning.revision) return 'superseded';
+  if (purpose === 'household') {
+    return answers.some((answer) => answer.householdId === input.recipientId) ? 'answered' : null;
+  }
+  if (purpose === 'digest' || purpose === 'end report') return null;
+  if (unitAnswered(answers)) return 'answered';
+  const own = lastOf(answers.filter((answer) => answer.personId === input.recipientId));
+  return own?.kind === 'cannot act' ? 'cannot-act' : null;
+}
+
+/** True where the unit's officials have answered and nobody has since said that it cannot be done. */
+export function unitAnswered(answers: readonly AnswerFact[]): boolean {
+  const last = lastOf(answers.filter((answer) => answer.householdId === null));
+  return last !== null && last.kind !== 'cannot act';
+}
+
+/** Of two acts in the same millisecond *cannot act* counts: rather one call too many. */
+function lastOf(answers: readonly AnswerFact[]): AnswerFact | null {
+  let last: AnswerFact | null = null;
+  for (const answer of answers) {
+    if (!last || answer.at > last.at || (answer.at === last.at && answer.kind === 'cannot act'))
+      last = answer;
+  }
+  return last;
+}
+
+/** The one positive predicate: an actual warning, to a real person, through a live channel. Everything else stays inside. */
+export function mayReachThePublic(input: { kind: 'exercise' | 'actual'; synthetic: boolean }): boolean {
+  return input.kind === 'actual' && !input.synthetic;
+}
+
+/** Why this channel must not carry this message, or null: live channels and stand-ins never take each other's. */
+export function channelRefusal(input: {
+  kind: 'exercise' | 'actual';
+  synthetic: boolean;
+  live: boolean;
+}): string | null {
+  if (input.live) return mayReachThePublic(input) ? null : 'not-for-live-channels';
+  return input.kind === 'exercise' ? null : 'actual-on-a-stand-in';
+}

@@ -1,0 +1,211 @@
+/**
+ * The core's view of PostgreSQL: what a step and a page need from the store, as data and two ports. `db/` implements them;
+ * a simulator may implement them in memory.
+ */
+import type { Letter } from './cascade.ts';
+import type { DropReason, Purpose, WarningFacts } from './guard.ts';
+import type { Channel, Rules } from './rules.ts';
+import type { LevelId } from './levels.ts';
+import type { Outcome } from './delivery.ts';
+import type { Instant } from './time.ts';
+import type { Message, UnitId, UnitState } from './unit.ts';
+
+// ── the step ────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** A cell as a step sees it, locked, with the facts of its warning and PostgreSQL's clock after the lock. */
+export type LockedCell = {
+  cellId: number;
+  rootUnitId: UnitId;
+  status: 'open' | 'closed';
+  noticesWritten: boolean;
+  now: Instant;
+  warning: {
+    warningId: number;
+    revision: number;
+    status: 'open' | 'cancelled' | 'expired';
+    issuedAt: Instant;
+    expiresAt: Instant;
+    rules: Rules;
+  };
+};
+
+/** Letters to the cell itself rather than to one of its units. */
+export type CellLetter =
+  /** A slice of a page is settled: what each unit of the rung hears of it. */
+  | { kind: 'settled'; rung: number; handedOff: [unitId: UnitId, at: Instant][]; exhausted: UnitId[] }
+  /** The warning was cancelled; the fact itself stands with the warning. */
+  | { kind: 'ended' };
+
+/** A letter as it lay in the inbox: for a unit, or, without one, for the cell. */
+export type InboxLetter = { unitId: UnitId; body: Message } | { unitId: null; body: CellLetter };
+
+export type Audience = 'people' | 'households';
+
+export type PlannedDelivery = {
+  unitId: UnitId;
+  recipientId: number;
+  /** Only where this repeats an earlier attempt. */
+  again?: { deliveryId: number; attempt: number };
+};
+
+/** The recipients of one send by one channel, before it is cut to pages. */
+export type PlannedPage = {
+  purpose: Purpose;
+  /** The rung of the ladder; for digests and bridge notices their number. */
+  step: number;
+  channel: Channel;
+  audience: Audience;
+  deliveries: PlannedDelivery[];
+};
+
+export type OpenPage = { pageId: number; channel: Channel; size: number; purpose: Purpose; step: number };
+
+/** What is left of a cell after a step: it decides when the cell is looked at again, and whether it may close. */
+export type CellRest = {
+  mail: boolean;
+  nextDeadline: Instant | null;
+  nextRetry: Instant | null;
+  unended: boolean;
+  openPages: OpenPage[];
+};
+
+/** How the units of one tier stand. */
+export type TierCount = { tier: string; units: number; told: number; answered: number; silent: number };
+
+/** Everything one step may read and write; all of it commits together or not at all. */
+export type StepTransaction = {
+  /** Takes letters, what stops a send first. They are gone when the step commits, and only then. */
+  takeInbox(most: number): Promise<InboxLetter[]>;
+  putLetters(letters: readonly Letter[]): Promise<void>;
+  /** The states of those units that belong to this cell; units nothing has happened to yet are made new. */
+  loadUnits(unitIds: readonly UnitId[]): Promise<UnitState[]>;
+  saveUnits(units: readonly UnitState[], faulty: ReadonlySet<UnitId>): Promise<void>;
+  loadSubordinates(unitIds: readonly UnitId[]): Promise<Map<UnitId, UnitId[]>>;
+  /** Units with a timer due and no letter waiting; none while a letter for the cell itself waits. */
+  dueUnits(most: number): Promise<UnitId[]>;
+  unendedUnits(most: number): Promise<UnitId[]>;
+  /** `index` is the send's place in the input; ranks from 0, the principal. */
+  findReachable(
+    sends: readonly { unitId: UnitId; rankFrom: number; rankTo: number; channels: readonly Channel[] }[],
+  ): Promise<{ index: number; unitId: UnitId; personId: number; channel: Channel }[]>;
+  findHouseholds(
+    unitIds: readonly UnitId[],
+    channels: readonly Channel[],
+  ): Promise<{ householdId: number; unitId: UnitId; channel: Channel }[]>;
+  writePages(pages: readonly PlannedPage[]): Promise<void>;
+  /** Takes attempts to be made again: those that are due, or all of them. */
+  takeRetries(which: 'due' | 'all', most: number): Promise<PlannedPage[]>;
+  /** Everybody in the cell who was told or may have been, once for each channel. */
+  findPossiblyTold(): Promise<PlannedPage[]>;
+  /** Writes the warning's own end where its expiry has passed. */
+  markExpired(): Promise<void>;
+  putDeadLetters(dead: readonly { letter: Letter; reason: string }[]): Promise<void>;
+  appendAudit(body: unknown): Promise<void>;
+  rest(pagesMost: number): Promise<CellRest>;
+  countTiers(): Promise<TierCount[]>;
+  leave(input: { nextDeadline: Instant | null; closed: boolean; noticesWritten: boolean }): Promise<void>;
+};
+
+export type StepStore = {
+  /** Locks the cell and runs `work` in one transaction; null where there is no such cell. */
+  step<T>(cellId: number, work: (cell: LockedCell, tx: StepTransaction) => Promise<T>): Promise<T | null>;
+};
+
+// ── the page ────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** One place of a claimed slice, with everything its message and the guard need. */
+export type ClaimedDelivery = {
+  deliveryId: number;
+  attempt: number;
+  unitId: UnitId;
+  recipientId: number;
+  /** Null where the recipient no longer has this channel. */
+  address: string | null;
+  language: 'zh' | 'en';
+  synthetic: boolean;
+  /** The names of the recipient's units in this warning. */
+  units: string[];
+  /** An earlier attempt may have arrived. */
+  possibleDuplicate: boolean;
+  /** Why the guard lets it not leave; null where it may. */
+  drop: DropReason | null;
+  bridge: { silent: string; reportsTo: string } | null;
+  digest: { count: number; names: string[] } | null;
+  report: { units: number; answered: number; silent: number } | null;
+  /** The person holds several posts: one message per rung, whatever posts and cells; its key is kept. */
+  keyed: boolean;
+  /** Another delivery to the same person for the same rung goes instead of this one; its outcome, null while unknown. */
+  mergedInto: { outcome: Outcome | null; at: Instant | null } | null;
+};
+
+export type PageHead = {
+  pageId: number;
+  cellId: number;
+  warningId: number;
+  revision: number;
+  purpose: Purpose;
+  step: number;
+  channel: Channel;
+  audience: Audience;
+};
+
+export type ClaimedSlice = {
+  page: PageHead;
+  /** The slice's place in its page. */
+  first: number;
+  now: Instant;
+  warning: WarningFacts & {
+    kind: 'exercise' | 'actual';
+    hazard: string;
+    level: LevelId;
+    issuer: string;
+    textZh: string;
+    textEn: string;
+    speed: number;
+    retry: Rules['retry'];
+  };
+  deliveries: ClaimedDelivery[];
+};
+
+export type Claimed =
+  | { kind: 'slice'; slice: ClaimedSlice }
+  /** Nothing to claim now, but leases run; look again then. */
+  | { kind: 'wait'; waitMs: number }
+  /** Every member has an outcome. */
+  | { kind: 'ended' };
+
+/** What came of one delivery of a slice. */
+export type Settlement = {
+  deliveryId: number;
+  attempt: number;
+  unitId: UnitId;
+  recipientId: number;
+  outcome: Outcome;
+  reason: string | DropReason | null;
+  providerId: string | null;
+  possibleDuplicate: boolean;
+  at: Instant;
+  /** Set where the outcome asks for another attempt. */
+  retryAfterMs: number | null;
+  keyed: boolean;
+};
+
+/** A settled slice: the outcomes, and what the cell hears of them. */
+export type SettledSlice = {
+  page: PageHead;
+  first: number;
+  settlements: Settlement[];
+  letter: Extract<CellLetter, { kind: 'settled' }>;
+};
+
+export type PageStore = {
+  /**
+   * Claims the next free slice of a page for `leaseMs`. A slice whose lease ran out unsettled is settled as unknown
+   * first, by `abandoned`.
+   */
+  claim(pageId: number, input: { most: number; leaseMs: number }): Promise<Claimed>;
+  /** Slices of the page whose lease ran out: their deliveries, to be settled as unknown. */
+  abandoned(pageId: number): Promise<ClaimedSlice[]>;
+  /** Outcome rows, retries, the letter to the cell and the end of the page, in one transaction. Safe to repeat. */
+  settle(slice: SettledSlice): Promise<void>;
+};

@@ -1,0 +1,163 @@
+/**
+ * What people read. Catalogues in zh-CN and en with the same keys, ICU message syntax; each message leads with issuer,
+ * level, place and what to do, then how to answer. 【演练】 stands first and last in every Exercise and is put there here,
+ * by the renderer, so that no text can leave without it.
+ */
+import { IntlMessageFormat } from 'intl-messageformat';
+import { findHazard } from './hazards.ts';
+import { findLevel, type LevelId } from './levels.ts';
+import type { Purpose } from './guard.ts';
+import { chineseMinute, isoWithOffset, type Instant } from './time.ts';
+
+export type Language = 'zh' | 'en';
+
+export const EXERCISE_MARK: Readonly<Record<Language, string>> = { zh: '【演练】', en: '[EXERCISE]' };
+
+const ZH = {
+  warning: '{issuer}{time}发布{hazard}{level}预警信号:{areas}。请立即按预案组织防范,转移危险区域群众。',
+  answerSms: '请{units}回复 1 {number} 确认收到,无法执行回复 3 {number}。',
+  answerHousehold: '收到请回复 1 {number}。',
+  answerMail: '请{units}打开下面的链接,填入编号确认:\n{link}\n编号 {number}',
+  bridge: '您的上级{silent}暂未应答,请直接向{reportsTo}报告。',
+  digest: '{unit}所属单位未应答或无法执行{count}个:{names}{more, plural, =0 {} other {等}}。请立即联系。',
+  endReport: '{unit}叫应情况:{answered}/{units}个单位已应答,{silent}个未应答。',
+  cancel: '{issuer}解除{hazard}{level}预警信号(W{warningId})。此前消息不再有效。',
+  subject: '{hazard}{level}预警 {place}',
+  subjectCancel: '解除{hazard}{level}预警 {place}',
+} as const;
+
+type TextKey = keyof typeof ZH;
+
+const EN: Record<TextKey, string> = {
+  warning:
+    '{issuer} issued a {level} {hazard} warning at {time}: {areas}. Act on your plan now and move people out of danger areas.',
+  answerSms: '{units}: reply 1 {number} to confirm, reply 3 {number} if you cannot act.',
+  answerHousehold: 'Reply 1 {number} when received.',
+  answerMail: '{units}: open this link and enter the number to confirm:\n{link}\nnumber {number}',
+  bridge: 'Your superior {silent} has not answered. Report directly to {reportsTo}.',
+  digest:
+    'Below {unit}, {count, plural, one {# unit has} other {# units have}} not answered or cannot act: {names}{more, plural, =0 {} other { and more}}. Contact them now.',
+  endReport: '{unit}: {answered} of {units} units have answered, {silent} silent.',
+  cancel: '{issuer} lifted the {level} {hazard} warning (W{warningId}). Earlier messages no longer apply.',
+  subject: '{hazard}, {level} warning: {place}',
+  subjectCancel: 'Lifted: {hazard}, {level} warning: {place}',
+};
+
+export const CATALOGUES: Readonly<Record<Language, Readonly<Record<TextKey, string>>>> = { zh: ZH, en: EN };
+
+/** The warning as far as texts need it. */
+export type WarningText = {
+  warningId: number;
+  kind: 'exercise' | 'actual';
+  hazard: string;
+  level: LevelId;
+  issuer: string;
+  textZh: string;
+  textEn: string;
+};
+
+/** What a message says beside the warning itself. `units` are the names of the recipient's units, nearest words first. */
+export type MessageContent = {
+  purpose: Purpose;
+  language: Language;
+  units: readonly string[];
+  number: string;
+  /** Null for channels that carry no links. */
+  link: string | null;
+  bridge: { silent: string; reportsTo: string } | null;
+  digest: { count: number; names: readonly string[] } | null;
+  report: { units: number; answered: number; silent: number } | null;
+};
+
+/** The standing text of a warning for which the forecaster gave none. */
+export function standardText(
+  language: Language,
+  input: { issuer: string; hazard: string; level: LevelId; areas: readonly string[]; issuedAt: Instant },
+): string {
+  const areas = input.areas.join(language === 'zh' ? '、' : ', ');
+  const time = language === 'zh' ? chineseMinute(input.issuedAt) : isoWithOffset(input.issuedAt).slice(0, 16);
+  return say(language, 'warning', { ...words(language, input), issuer: input.issuer, areas, time });
+}
+
+/** Subject and text of one message, marked where it is an Exercise. */
+export function render(warning: WarningText, content: MessageContent): { subject: string; text: string } {
+  const { language } = content;
+  const named = words(language, warning);
+  const place = content.units[0] ?? '';
+  const subject = say(language, content.purpose === 'cancel notice' ? 'subjectCancel' : 'subject', {
+    ...named,
+    place,
+  });
+  return { subject: mark(warning, language, subject), text: mark(warning, language, body(warning, content)) };
+}
+
+function body(warning: WarningText, content: MessageContent): string {
+  const { language, purpose } = content;
+  const units = content.units.join(language === 'zh' ? '、' : ', ');
+  const issued = language === 'zh' ? warning.textZh : warning.textEn;
+  const toAnswer =
+    content.link === null
+      ? say(language, 'answerSms', { units, number: content.number })
+      : say(language, 'answerMail', { units, number: content.number, link: content.link });
+  const separator = content.link === null ? (language === 'zh' ? '' : ' ') : '\n\n';
+  switch (purpose) {
+    case 'cancel notice':
+      return say(language, 'cancel', {
+        ...words(language, warning),
+        issuer: warning.issuer,
+        warningId: String(warning.warningId),
+      });
+    case 'household':
+      return [issued, say(language, 'answerHousehold', { number: content.number })].join(separator);
+    case 'digest':
+      return say(language, 'digest', digestWords(units, language, content.digest));
+    case 'end report':
+      return say(language, 'endReport', {
+        unit: units,
+        ...(content.report ?? { units: 0, answered: 0, silent: 0 }),
+      });
+    case 'bridge notice':
+    case 'rung': {
+      const bridge = content.bridge ? [say(language, 'bridge', content.bridge)] : [];
+      return [issued, ...bridge, toAnswer].join(separator);
+    }
+    default:
+      return purpose satisfies never;
+  }
+}
+
+function digestWords(unit: string, language: Language, digest: MessageContent['digest']) {
+  const names = digest?.names ?? [];
+  const count = digest?.count ?? 0;
+  return {
+    unit,
+    count,
+    names: names.join(language === 'zh' ? '、' : ', '),
+    more: Math.max(0, count - names.length),
+  };
+}
+
+function words(language: Language, warning: { hazard: string; level: LevelId }) {
+  return {
+    hazard: findHazard(warning.hazard)?.[language] ?? warning.hazard,
+    level: findLevel(warning.level)?.[language] ?? warning.level,
+  };
+}
+
+function mark(warning: { kind: 'exercise' | 'actual' }, language: Language, text: string): string {
+  return warning.kind === 'exercise' ? `${EXERCISE_MARK[language]}${text}${EXERCISE_MARK[language]}` : text;
+}
+
+const compiled = new Map<string, IntlMessageFormat>();
+
+function say(language: Language, key: TextKey, values: Record<string, string | number>): string {
+  const name = `${language} ${key}`;
+  let format = compiled.get(name);
+  if (!format) {
+    format = new IntlMessageFormat(CATALOGUES[language][key], language === 'zh' ? 'zh-CN' : 'en', undefined, {
+      ignoreTag: true,
+    });
+    compiled.set(name, format);
+  }
+  return String(format.format(values));
+}

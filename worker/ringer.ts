@@ -1,0 +1,80 @@
+/**
+ * The ringer is outbox, doorbell and recovery in one: a few times a second every worker looks which cells have mail, are
+ * overdue or have not been stepped for long, and wakes their workflow, starting it where it is not there. A warning that was
+ * accepted while Temporal was away starts when it returns; an open cell without a workflow is revived.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import { ringableCells, type RingableCell } from '../db/ringing.ts';
+import { isUnreachable, type Database } from '../db/database.ts';
+import { cell, doorbell } from '../workflows/cell.ts';
+import { queuesOf } from './queues.ts';
+
+const LOOK_EVERY_MS = 100;
+const CELLS_MOST = 64;
+
+export type Ringer = { stop(): Promise<void> };
+
+/** Rings until stopped. Faults are logged once per kind and minute; nothing that fails here is lost. */
+export function startRinger(input: {
+  database: Database;
+  client: Client;
+  kind: 'exercise' | 'actual';
+  log: (line: string) => void;
+}): Ringer {
+  const stopping = new AbortController();
+  const done = ringUntil(stopping.signal, input);
+  return {
+    stop: async () => {
+      stopping.abort();
+      await done;
+    },
+  };
+}
+
+async function ringUntil(signal: AbortSignal, input: Parameters<typeof startRinger>[0]): Promise<void> {
+  const quietly = complainSeldom(input.log);
+  while (!signal.aborted) {
+    try {
+      const cells = await ringableCells(input.database, { kind: input.kind, most: CELLS_MOST });
+      await Promise.all(cells.map((cellToRing) => ring(input, cellToRing).catch(quietly)));
+    } catch (error) {
+      quietly(error);
+    }
+    await wait(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+async function ring(input: Parameters<typeof startRinger>[0], target: RingableCell): Promise<void> {
+  const queues = queuesOf(input.kind);
+  await input.client.workflow.signalWithStart(cell, {
+    workflowId: `cell-w${target.warningId}-${target.cellId}-i${target.incarnation}`,
+    taskQueue: queues.cells,
+    args: [{ cellId: target.cellId, pageQueues: queues.pages }],
+    signal: doorbell,
+    signalArgs: [],
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+    workflowTaskTimeout: '10 seconds',
+    searchAttributes: {
+      FenghuoWarning: [`W${target.warningId}`],
+      FenghuoLevel: [target.level],
+      FenghuoKind: [input.kind],
+      FenghuoDivision: [target.code ?? ''],
+    },
+    staticSummary: `W${target.warningId} ${target.hazard} ${target.level}: ${target.unitName}`,
+  });
+}
+
+/** Logs a fault once a minute for each kind: a server that is away for an hour fills no log. */
+function complainSeldom(log: (line: string) => void): (error: unknown) => void {
+  const said = new Map<string, number>();
+  return (error) => {
+    const sentence = isUnreachable(error)
+      ? 'The ringer cannot reach PostgreSQL; it goes on trying.'
+      : `The ringer cannot reach Temporal (${error instanceof Error ? error.name : 'unknown fault'}); it goes on trying.`;
+    const now = Date.now();
+    if (now - (said.get(sentence) ?? 0) < 60_000) return;
+    said.set(sentence, now);
+    log(sentence);
+  };
+}

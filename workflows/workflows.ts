@@ -1,0 +1,2 @@
+/** The entry of the workflow bundle: every workflow type by name. */
+export { cell } from './cell.ts';
