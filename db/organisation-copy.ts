@@ -18,7 +18,8 @@ const CHUNK_CHARACTERS = 128 * 1024;
 export async function bulkTransaction<T>(database: Database, work: (bulk: Bulk) => Promise<T>): Promise<T> {
   return database.withClient(async (client) => {
     const bulk: Bulk = {
-      query: async <R extends Row>(text: string, values?: unknown[]) => (await client.query<R>(text, values)).rows,
+      query: async <R extends Row>(text: string, values?: unknown[]) =>
+        (await client.query<R>(text, values)).rows,
       copy: async (table, columns, rows) => {
         const stream = client.query(copyFrom(`copy ${table} (${columns.join(', ')}) from stdin`));
         await pipeline(Readable.from(chunks(rows), { objectMode: true }), stream);
@@ -28,7 +29,9 @@ export async function bulkTransaction<T>(database: Database, work: (bulk: Bulk) 
     await client.query('begin');
     try {
       // While rows are made in this process the transaction is idle for PostgreSQL, and a COPY may take minutes.
-      await client.query(`set local statement_timeout = 0; set local idle_in_transaction_session_timeout = '60s'`);
+      await client.query(
+        `set local statement_timeout = 0; set local idle_in_transaction_session_timeout = '60s'`,
+      );
       const result = await work(bulk);
       await client.query('commit');
       return result;

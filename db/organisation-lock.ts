@@ -28,7 +28,8 @@ async function lock(sql: Sql, statement: string): Promise<void> {
     throw new FenghuoError({
       code: 'organisation-busy',
       refusal: 'conflict',
-      sentence: 'Another import, the generator or a warning being issued holds the organisation. Try again in a moment.',
+      sentence:
+        'Another import, the generator or a warning being issued holds the organisation. Try again in a moment.',
       cause: error,
     });
   }

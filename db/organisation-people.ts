@@ -13,6 +13,8 @@ export type PersonRow = {
 
 export type PostRow = { id: number; unitId: number; personId: number; title: string; rank: number };
 
+export type HeldPost = PostRow & { personName: string };
+
 /** People known by one of these references or reached at one of these addresses. */
 export async function peopleByReferenceOrAddress(
   sql: Sql,
@@ -34,10 +36,11 @@ export async function currentPosts(
   sql: Sql,
   unitIds: readonly number[],
   personIds: readonly number[],
-): Promise<PostRow[]> {
-  return sql.query<PostRow>(
-    `select id, unit_id as "unitId", person_id as "personId", title, rank from posts
-     where held_until is null and (unit_id = any ($1) or person_id = any ($2)) order by id`,
+): Promise<HeldPost[]> {
+  return sql.query<HeldPost>(
+    `select p.id, p.unit_id as "unitId", p.person_id as "personId", p.title, p.rank, holder.name as "personName"
+     from posts p join people holder on holder.id = p.person_id
+     where p.held_until is null and (p.unit_id = any ($1) or p.person_id = any ($2)) order by p.id`,
     [unitIds, personIds],
   );
 }
@@ -81,7 +84,10 @@ export async function updatePeople(sql: Sql, people: readonly ChangedPerson[]): 
 export type PersonChannel = { personId: number; channel: string; address: string };
 
 /** Takes these addresses from these people. */
-export async function deleteChannels(sql: Sql, channels: readonly Omit<PersonChannel, 'address'>[]): Promise<void> {
+export async function deleteChannels(
+  sql: Sql,
+  channels: readonly Omit<PersonChannel, 'address'>[],
+): Promise<void> {
   await sql.query(
     `delete from person_channels c using unnest($1::bigint[], $2::text[]) as t (person_id, channel)
      where c.person_id = t.person_id and c.channel = t.channel`,

@@ -31,11 +31,17 @@ export async function namesBelow(
   sql: Sql,
   parentIds: readonly number[],
 ): Promise<{ parentId: number; code: string | null; name: string }[]> {
-  return sql.query(`select parent_id as "parentId", code, name from units where parent_id = any ($1)`, [parentIds]);
+  return sql.query(`select parent_id as "parentId", code, name from units where parent_id = any ($1)`, [
+    parentIds,
+  ]);
 }
 
 /** Units of these tiers without a current post, inside the area or above it, so that its chain of command is whole. */
-export async function unitsWithoutPost(sql: Sql, tiers: readonly string[], area: Area): Promise<VacantUnit[]> {
+export async function unitsWithoutPost(
+  sql: Sql,
+  tiers: readonly string[],
+  area: Area,
+): Promise<VacantUnit[]> {
   return sql.query<VacantUnit>(
     `select u.id, u.code, u.name, u.tier, u.parent_id as "parentId", parent.code as "parentCode"
      from units u left join units parent on parent.id = u.parent_id

@@ -73,7 +73,6 @@ export function parseStaffNumber(cell: string): ParsedCell<string | null> {
 }
 
 const LANGUAGES: Readonly<Record<string, 'zh' | 'en'>> = {
-  '': 'zh',
   zh: 'zh',
   'zh-cn': 'zh',
   中文: 'zh',
@@ -84,14 +83,15 @@ const LANGUAGES: Readonly<Record<string, 'zh' | 'en'>> = {
   英语: 'en',
 };
 
-/** An empty cell means Chinese. */
-export function parseLanguage(cell: string): ParsedCell<'zh' | 'en'> {
+/** An empty cell is null: as it was, else Chinese. */
+export function parseLanguage(cell: string): ParsedCell<'zh' | 'en' | null> {
+  if (cell === '') return { value: null };
   const word = halfWidth(cell).toLowerCase();
   const language = Object.hasOwn(LANGUAGES, word) ? LANGUAGES[word] : undefined;
   return language ? { value: language } : { fault: `"${cell}" is no language we write in: zh or en` };
 }
 
-/** `138****0000`, `+1 202****0123`, `a***@example.com`: enough to recognise, too little to reach. */
+/** `138****0000`, `+120****0123`, `a***@example.com`: enough to recognise, too little to reach. */
 export function maskAddress(address: string): string {
   const at = address.lastIndexOf('@');
   if (at > 0) return `${address.slice(0, 1)}***${address.slice(at)}`;

@@ -39,10 +39,10 @@ describe('startServices', { timeout: 60_000 }, () => {
     expect(await workflowStatus(second)).toBe('RUNNING');
   });
 
-  test('makes every commit durable and listens to this machine only', async () => {
-    const services = await fixture.start();
+  test('is durable, open to this machine only, and refuses a second owner with a sentence and exit code 5', async () => {
+    const first = await fixture.start();
     const shown = await query(
-      services,
+      first,
       "select name, setting from pg_settings where name in ('fsync', 'synchronous_commit', 'listen_addresses', 'server_encoding') order by name",
     );
     expect(Object.fromEntries(shown.map(({ name, setting }) => [name, setting]))).toEqual({
@@ -52,13 +52,9 @@ describe('startServices', { timeout: 60_000 }, () => {
       server_encoding: 'UTF8',
     });
     const stranger = new pg.Client({
-      connectionString: services.postgres.url.replace(/:[^:@]+@/, ':guess@'),
+      connectionString: first.postgres.url.replace(/:[^:@]+@/, ':guess@'),
     });
     await expect(stranger.connect()).rejects.toThrow('password authentication failed');
-  });
-
-  test('refuses a second owner with a sentence and exit code 5, and harms nothing', async () => {
-    const first = await fixture.start();
     const refused: unknown = await fixture.start().catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(InstanceBusy);
     expect(refused).toMatchObject({ exitCode: 5, ownerPid: process.pid });

@@ -4,7 +4,13 @@
  */
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
-import { bundleWorkflowCode, NativeConnection, Runtime, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import {
+  bundleWorkflowCode,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
 import { createPageActivities, createStepActivities } from '../activities/activities.ts';
 import { createEmailChannel } from '../channels/email.ts';
 import { createSmsGatewayChannel } from '../channels/sms-gateway.ts';
@@ -51,11 +57,26 @@ export async function startWorker(input: {
   const clientConnection = await Connection.connect({ address: config.TEMPORAL_ADDRESS });
   const client = new Client({ connection: clientConnection, namespace: config.TEMPORAL_NAMESPACE });
   const steps = openDatabase({ url: config.DATABASE_URL, schema: config.FENGHUO_SCHEMA, connectionsMost: 8 });
-  const pages = openDatabase({ url: config.DATABASE_URL, schema: config.FENGHUO_SCHEMA, connectionsMost: 12 });
+  const pages = openDatabase({
+    url: config.DATABASE_URL,
+    schema: config.FENGHUO_SCHEMA,
+    connectionsMost: 12,
+  });
   const channels = createChannels(config);
-  const workers = await createWorkers({ config, kind, connection, steps, pages, channels, maxCached: input.maxCachedWorkflows });
+  const workers = await createWorkers({
+    config,
+    kind,
+    connection,
+    steps,
+    pages,
+    channels,
+    maxCached: input.maxCachedWorkflows,
+  });
   const ringer = startRinger({ database: pages, client, kind, log });
-  const pulse = setInterval(() => void beat(pages, `worker ${kind} ${process.pid}`).catch(() => undefined), LIVENESS_EVERY_MS);
+  const pulse = setInterval(
+    () => void beat(pages, `worker ${kind} ${process.pid}`).catch(() => undefined),
+    LIVENESS_EVERY_MS,
+  );
   const running = Promise.all(workers.map((worker) => worker.run()));
   const close = async () => {
     clearInterval(pulse);
@@ -89,7 +110,11 @@ async function createWorkers(input: {
 }): Promise<Worker[]> {
   const { config, connection } = input;
   const queues = queuesOf(input.kind);
-  const shared = { connection, namespace: config.TEMPORAL_NAMESPACE, shutdownGraceTime: '10 seconds' } as const;
+  const shared = {
+    connection,
+    namespace: config.TEMPORAL_NAMESPACE,
+    shutdownGraceTime: '10 seconds',
+  } as const;
   const cells = Worker.create({
     ...shared,
     taskQueue: queues.cells,

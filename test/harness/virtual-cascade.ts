@@ -105,9 +105,9 @@ class VirtualCascade {
       else if (item.kind === 'end') this.end(item.how);
       else if (item.kind === 'timer') due.add(item.unitId);
     }
-    for (const { at, item } of happenings) {
-      if (item.kind === 'attempt') this.attempt(item.unitId, item.rung, item.model, at);
-      else if (item.kind === 'letter') this.post([item.letter]);
+    for (const { item } of happenings) {
+      if (item.kind === 'attempt') this.attempt(item.unitId, item.rung, item.model);
+      else if (item.kind === 'letter') this.arrive(item.letter);
     }
     this.takeMail();
     for (let unitId = this.nextDue(due); unitId !== null; unitId = this.nextDue(due)) {
@@ -119,9 +119,15 @@ class VirtualCascade {
 
   private hear(unitId: UnitId, at: Instant, word: Word): void {
     this.recorder.fact(unitId, { at, cannotAct: word === 'cannot act' });
-    this.post([
-      { unitId, message: word === 'cannot act' ? { kind: 'cannot act', at } : { kind: 'answered', at, answer: word } },
-    ]);
+    this.arrive({
+      unitId,
+      message: word === 'cannot act' ? { kind: 'cannot act', at } : { kind: 'answered', at, answer: word },
+    });
+  }
+
+  private arrive(letter: Letter): void {
+    this.recorder.arrived(letter, this.now);
+    this.post([letter]);
   }
 
   private end(how: 'cancelled' | 'expired'): void {
@@ -130,15 +136,19 @@ class VirtualCascade {
   }
 
   /** The moment at which a delivery would be handed to the channel: the guard looks at the facts once more. */
-  private attempt(unitId: UnitId, rung: number, model: DeliveryModel, wantedAt: Instant): void {
+  private attempt(unitId: UnitId, rung: number, model: DeliveryModel): void {
     if (this.recorder.guarded(unitId, 'rung', this.now)) return;
-    // After an outage the hand-off is when the workers are back.
-    const lateMs = this.now - wantedAt;
-    this.plan(this.now + model.letterLagMs, {
-      kind: 'letter',
-      letter: { unitId, message: { kind: 'handed off', rung, at: this.now } },
-    });
-    for (const { afterMs, word } of model.words) this.plan(wantedAt + lateMs + afterMs, { kind: 'word', unitId, word });
+    const exhausted: Letter = { unitId, message: { kind: 'exhausted', rung } };
+    const settledAt = this.now + model.letterLagMs;
+    if (model.outcome === 'exhausted') return this.letterAt(settledAt, exhausted);
+    this.letterAt(settledAt, { unitId, message: { kind: 'handed off', rung, at: this.now } });
+    if (model.bounceAfterMs !== null) this.letterAt(settledAt + model.bounceAfterMs, exhausted);
+    for (const { afterMs, word } of model.words) this.plan(this.now + afterMs, { kind: 'word', unitId, word });
+  }
+
+  private letterAt(at: Instant, letter: Letter): void {
+    if (at <= this.now) this.arrive(letter);
+    else this.plan(at, { kind: 'letter', letter });
   }
 
   private takeMail(): void {
@@ -211,9 +221,8 @@ class VirtualCascade {
     const models = this.world.deliveries(unitId, rung);
     this.recorder.planned(unitId, rung, models.length);
     for (const model of models) {
-      if (model.handOffAfterMs !== null) this.plan(this.now + model.handOffAfterMs, { kind: 'attempt', unitId, rung, model });
-      if (model.exhaustedAfterMs === null) continue;
-      this.plan(this.now + model.exhaustedAfterMs, { kind: 'letter', letter: { unitId, message: { kind: 'exhausted', rung } } });
+      if (model.attemptAfterMs === null) continue;
+      this.plan(this.now + model.attemptAfterMs, { kind: 'attempt', unitId, rung, model });
     }
     return models.length;
   }
@@ -229,7 +238,6 @@ class VirtualCascade {
 
   private post(letters: readonly Letter[]): void {
     for (const letter of letters) {
-      this.recorder.posted(letter, this.now);
       const cell = this.cellOf(letter.unitId);
       const inbox = this.inboxes.get(cell);
       if (inbox) inbox.push(letter);

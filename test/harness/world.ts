@@ -16,12 +16,13 @@ export type Place = { unitId: UnitId; tier: string; superiorId: UnitId | null; s
 
 /** One delivery of a rung: what the channel does with it and what the person does who gets it. */
 export type DeliveryModel = {
-  /** Null: never handed off, and nobody hears why. */
-  handOffAfterMs: number | null;
-  /** How long after the hand-off its letter reaches the inbox. */
+  /** When it is tried for the last time. Null: never, and nobody hears why. */
+  attemptAfterMs: number | null;
+  outcome: 'handed off' | 'exhausted';
+  /** How long after the attempt its letter reaches the inbox. */
   letterLagMs: number;
-  /** Null: does not fail. After a hand-off it is a bounce. */
-  exhaustedAfterMs: number | null;
+  /** How long after a hand-off it comes back after all; null where it does not. */
+  bounceAfterMs: number | null;
   /** What the person says, and how long after the hand-off; doubled presses are two words. */
   words: { afterMs: number; word: Word }[];
 };
@@ -186,16 +187,15 @@ function deliveryOf(behaviour: Behaviour, unitId: UnitId, rung: number, place: n
   const key = [unitId, rung, place] as const;
   const channel = manner === 'lockstep' ? ([0, rung, place] as const) : key;
   const delay = (what: number, most: number) => 1 + Math.floor(draw(what, ...channel) ** 3 * most);
-  const outcome = draw(KEY.outcome, ...channel);
   const failing = 0.1 + 0.8 * temper.failure;
-  const handOffAfterMs = outcome < failing ? null : delay(KEY.handOff, 1.3 * rules.handOffMaxMs);
-  const bounces = outcome > 0.9;
-  const failsFirst = outcome < failing * 0.7;
+  const luck = draw(KEY.outcome, ...channel);
+  const handedOff = luck >= failing;
   return {
-    handOffAfterMs,
+    attemptAfterMs: luck < failing * 0.3 ? null : delay(KEY.handOff, 1.3 * rules.handOffMaxMs),
+    outcome: handedOff ? 'handed off' : 'exhausted',
     letterLagMs: draw(KEY.lag, ...channel, 1) < 0.7 ? 0 : delay(KEY.lag, 3 * MINUTE_MS),
-    exhaustedAfterMs: failsFirst || bounces ? (handOffAfterMs ?? 0) + delay(KEY.fail, 6 * MINUTE_MS) : null,
-    words: handOffAfterMs === null ? [] : wordsOf(behaviour, key),
+    bounceAfterMs: luck > 0.92 ? delay(KEY.fail, 6 * MINUTE_MS) : null,
+    words: handedOff ? wordsOf(behaviour, key) : [],
   };
 }
 

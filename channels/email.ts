@@ -1,0 +1,205 @@
+/**
+ * E-mail by SMTP, through nodemailer's pool.
+ *
+ * The one question behind every result: may the server have the message? A reply decides it. Where none came, it is decided
+ * by whether the message's body had begun to leave; nodemailer's errors do not say, so the body's stream is watched.
+ *
+ * Codes: RFC 5321 (replies) and RFC 3463 (enhanced status codes); the classes are those of the channels document.
+ */
+import { createTransport } from 'nodemailer';
+import type { ChannelPort, OutgoingMessage, SendResult } from '../domain/ports.ts';
+import { refusal } from './live-guard.ts';
+
+const CONCURRENCY = 20;
+
+/** The hard end of a send; the activity's own time-out is longer. */
+const MESSAGE_TIMEOUT_MS = 20_000;
+
+/** Nodemailer's defaults are minutes. Together these stay below the hard end, so that the cause has a name. */
+const CONNECT_TIMEOUT_MS = 10_000;
+const GREETING_TIMEOUT_MS = 10_000;
+const SOCKET_TIMEOUT_MS = 15_000;
+
+/** Below the minute after which many servers end an idle session: the side that closes first cannot be surprised. */
+const IDLE_TIMEOUT_MS = 45_000;
+
+/** A connection that was found closed before a byte of the body left is replaced at once, so many times. */
+const REQUEUES_MOST = 3;
+
+const MESSAGE_ID_DOMAIN = 'fenghuo.example';
+
+/** One mailbox and nothing that could make two, or a header, of it. */
+const ADDRESS = /^[^\s,;<>"()[\]\\@]+@[^\s,;<>"()[\]\\@]+$/;
+
+/** What became known of a send that did not end in an acceptance. */
+export type EmailFailure = {
+  /** Nodemailer's error code, such as `ETIMEDOUT`. */
+  error: string;
+  /** The three digits of the server's reply; null where none came. */
+  reply: string | null;
+  /** The enhanced status code of the reply, such as `5.1.1`. */
+  enhanced: string | null;
+  /** The body had begun to leave: without a reply, the server may have the message. */
+  bodyBegun: boolean;
+};
+
+type Row = {
+  error?: RegExp;
+  /** `none` matches only where no reply came. */
+  reply?: RegExp | 'none';
+  enhanced?: RegExp;
+  result: SendResult;
+};
+
+/** The first row that matches decides; what matches none is decided by the body. */
+const RESULTS: readonly Row[] = [
+  // A server that turns the whole session away says nothing about this message.
+  { error: /^(EPROTOCOL|ECONNECTION|ESOCKET)$/, reply: /^5/, result: { outcome: 'later', reason: 'session-refused' } },
+  { enhanced: /^5\.2\.2$/, result: { outcome: 'later', reason: 'mailbox-full' } },
+  { reply: /^552$/, result: { outcome: 'later', reason: 'mailbox-full' } },
+  { reply: /^(530|534|535|538)$/, result: { outcome: 'later', reason: 'config' } },
+  { enhanced: /^5\.1\.1$/, result: { outcome: 'failed', reason: 'bad-contact' } },
+  // Policy and spam filters also say 550, and the address is not to blame.
+  { enhanced: /^5\.7\./, result: { outcome: 'failed', reason: 'filtered' } },
+  { reply: /^550$/, result: { outcome: 'failed', reason: 'bad-contact' } },
+  { reply: /^5/, result: { outcome: 'failed', reason: 'rejected' } },
+  { reply: /^421$/, result: { outcome: 'later', reason: 'server-busy' } },
+  { reply: /^45[01]$/, result: { outcome: 'later', reason: 'greylisted' } },
+  { reply: /^4/, result: { outcome: 'later', reason: 'temporary' } },
+  { error: /^(EAUTH|ENOAUTH|EOAUTH2|ECONFIG|EREQUIRETLS)$/, reply: 'none', result: { outcome: 'later', reason: 'config' } },
+  // Nodemailer refused the address or the message itself; nothing was said to the server.
+  { error: /^EENVELOPE$/, reply: 'none', result: { outcome: 'failed', reason: 'bad-contact' } },
+  { error: /^EMESSAGE$/, reply: 'none', result: { outcome: 'failed', reason: 'rejected' } },
+];
+
+const UNDECIDED: readonly { error: RegExp; reason: string }[] = [
+  { error: /^(ETIMEDOUT|EABORT)$/, reason: 'timeout' },
+  { error: /^(ECONNECTION|ESOCKET|EDNS|ETLS|EPROXY)$/, reason: 'connection' },
+  { error: /^EPROTOCOL$/, reason: 'protocol' },
+  { error: /^/, reason: 'defect' },
+];
+
+/** The class of a failed send: *later* is provably not accepted, *unknown* may have been. */
+export function emailResult(failure: EmailFailure): SendResult {
+  const row = RESULTS.find(({ error, reply, enhanced }) => {
+    if (error && !error.test(failure.error)) return false;
+    if (enhanced && !enhanced.test(failure.enhanced ?? '')) return false;
+    if (reply === 'none') return failure.reply === null;
+    return !reply || reply.test(failure.reply ?? '');
+  });
+  if (row) return row.result;
+  const reason = UNDECIDED.find(({ error }) => error.test(failure.error))?.reason ?? 'defect';
+  return { outcome: failure.bodyBegun ? 'unknown' : 'later', reason };
+}
+
+export type EmailChannelOptions = {
+  /** `smtp://` or `smtps://`, with the user and password where the server wants them. */
+  url: string;
+  /** The sender's address. */
+  from: string;
+  /** True where real people are at the other end. */
+  live: boolean;
+  /** Connections, and messages under way at once. @default 20 */
+  concurrency?: number;
+  /** The hard end of one send. @default 20_000 */
+  messageTimeoutMs?: number;
+};
+
+/** Sends each message to one recipient; a delivery's attempts share one Message-ID, so that a mailbox may fold them. */
+export function createEmailChannel(options: EmailChannelOptions): ChannelPort {
+  const { from, live, concurrency = CONCURRENCY, messageTimeoutMs = MESSAGE_TIMEOUT_MS } = options;
+  const { transport, bodyBegun } = createWatchedTransport(options.url, concurrency);
+
+  async function send(message: OutgoingMessage): Promise<SendResult> {
+    const refused = refusal(message, live);
+    if (refused) return refused;
+    if (!ADDRESS.test(message.address)) return { outcome: 'failed', reason: 'bad-contact' };
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), messageTimeoutMs);
+    try {
+      const sent = await transport.sendMail({ ...mailOf(message, from), signal: abort.signal });
+      return { outcome: 'handed off', providerId: sent.messageId };
+    } catch (error) {
+      return emailResult(failureOf(error, bodyBegun(abort.signal)));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  return {
+    channel: 'email',
+    live,
+    concurrency,
+    messageTimeoutMs,
+    send,
+    close: async () => transport.close(),
+  };
+}
+
+/**
+ * A pool that tells whether a message's body had begun to leave; messages are known by their abort signal. Nodemailer sends
+ * a message again by itself only where its body was not read; should it ever do otherwise, the message is ended instead.
+ */
+function createWatchedTransport(url: string, concurrency: number) {
+  const bodies = new WeakMap<AbortSignal, { readonly readableDidRead: boolean }>();
+  const bodyBegun = (signal: AbortSignal | undefined) =>
+    signal !== undefined && bodies.get(signal)?.readableDidRead === true;
+  const transport = createTransport({
+    url,
+    pool: true,
+    maxConnections: concurrency,
+    maxMessages: Number.POSITIVE_INFINITY,
+    maxRequeues: REQUEUES_MOST,
+    connectionTimeout: CONNECT_TIMEOUT_MS,
+    greetingTimeout: GREETING_TIMEOUT_MS,
+    socketTimeout: SOCKET_TIMEOUT_MS,
+    idleTimeout: IDLE_TIMEOUT_MS,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  transport.use('stream', (mail, callback) => {
+    const { signal } = mail.data;
+    const create = mail.message.createReadStream.bind(mail.message);
+    mail.message.createReadStream = (streamOptions) => {
+      if (bodyBegun(signal)) throw new Error('the body of this message has left already');
+      const body = create(streamOptions);
+      if (signal) bodies.set(signal, body);
+      return body;
+    };
+    callback();
+  });
+  return { transport, bodyBegun };
+}
+
+function mailOf(message: OutgoingMessage, from: string) {
+  const headers: Record<string, string> = {
+    'X-Fenghuo-Delivery': `${message.deliveryId}.${message.attempt}`,
+    'X-Fenghuo-Warning': message.warningId,
+    // Absence notes must not come back to a warning (RFC 3834).
+    'Auto-Submitted': 'auto-generated',
+  };
+  if (message.exercise) {
+    headers['X-Fenghuo-Step'] = message.exercise.step;
+    headers['X-Fenghuo-Speed'] = String(message.exercise.speed);
+  }
+  return {
+    from,
+    to: { name: '', address: message.address },
+    envelope: { from, to: [message.address] },
+    messageId: `<${message.deliveryId}@${MESSAGE_ID_DOMAIN}>`,
+    subject: message.subject,
+    text: message.text,
+    headers,
+  };
+}
+
+function failureOf(error: unknown, bodyBegun: boolean): EmailFailure {
+  const { code, response } = (error ?? {}) as { code?: unknown; response?: unknown };
+  const match = typeof response === 'string' ? /^([45]\d\d)(?:[ -]([245]\.\d{1,3}\.\d{1,3}))?/.exec(response) : null;
+  return {
+    error: typeof code === 'string' ? code : '',
+    reply: match?.[1] ?? null,
+    enhanced: match?.[2] ?? null,
+    bodyBegun,
+  };
+}

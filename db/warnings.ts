@@ -1,0 +1,241 @@
+/** Warnings: issue, cancel, and how one stands. */
+import type { LevelId } from '../domain/levels.ts';
+import type { Rules, RulePack } from '../domain/rules.ts';
+import type { Sql } from './database.ts';
+
+/** A unit belongs to a warning when it lies in one of its areas or on the way down to one. `u` is the unit. */
+export function inScope(areas: string): string {
+  return `exists (select from units au where au.id = any(${areas}) and (au.id = any(u.path) or u.id = any(au.path)))`;
+}
+
+export type WarningRow = {
+  warningId: number;
+  revision: number;
+  kind: 'exercise' | 'actual';
+  hazard: string;
+  level: LevelId;
+  issuer: string;
+  textZh: string;
+  textEn: string;
+  status: 'open' | 'cancelled' | 'expired';
+  issuedAt: number;
+  expiresAt: number;
+  endedAt: number | null;
+  endReason: string | null;
+  speed: number;
+  rules: Rules;
+  areaIds: number[];
+  areas: string[];
+};
+
+const WARNING = `select w.id as "warningId", w.revision, w.kind, w.hazard, w.level, w.issuer, w.text_zh as "textZh",
+  w.text_en as "textEn", w.status, w.speed, w.rules, w.end_reason as "endReason",
+  floor(extract(epoch from w.issued_at) * 1000)::float8 as "issuedAt",
+  floor(extract(epoch from w.expires_at) * 1000)::float8 as "expiresAt",
+  floor(extract(epoch from w.ended_at) * 1000)::float8 as "endedAt",
+  array(select a.unit_id from warning_areas a where a.warning_id = w.id order by a.unit_id) as "areaIds",
+  array(select u.name from warning_areas a join units u on u.id = a.unit_id where a.warning_id = w.id order by u.id) as areas
+  from warnings w`;
+
+export async function readWarning(sql: Sql, warningId: number): Promise<WarningRow | null> {
+  const [row] = await sql.query<WarningRow>(`${WARNING} where w.id = $1`, [warningId]);
+  return row ?? null;
+}
+
+export async function readWarnings(sql: Sql, most: number): Promise<WarningRow[]> {
+  return sql.query<WarningRow>(`${WARNING} order by w.id desc limit $1`, [most]);
+}
+
+/** Keeps a rule pack under its id and version; false where another text is already kept under them. */
+export async function keepRulePack(sql: Sql, pack: RulePack): Promise<boolean> {
+  await sql.query('insert into rule_packs (id, version, body) values ($1, $2, $3) on conflict do nothing', [
+    pack.id,
+    pack.version,
+    JSON.stringify(pack),
+  ]);
+  const [row] = await sql.query<{ same: boolean }>(
+    'select body = $3::jsonb as same from rule_packs where id = $1 and version = $2',
+    [pack.id, pack.version, JSON.stringify(pack)],
+  );
+  return row?.same ?? false;
+}
+
+export type NewWarning = {
+  kind: 'exercise';
+  hazard: string;
+  level: LevelId;
+  issuer: string;
+  textZh: string;
+  textEn: string;
+  /** From the moment of the commit, in milliseconds. */
+  lastsMs: number;
+  speed: number;
+  rules: Rules;
+  areaIds: readonly number[];
+};
+
+/** Writes the warning, its areas and its cells; gives back its number. */
+export async function insertWarning(sql: Sql, warning: NewWarning): Promise<number> {
+  const [row] = await sql.query<{ id: number }>(
+    `with now as (select clock_timestamp() as at)
+     insert into warnings (kind, hazard, level, issuer, text_zh, text_en, issued_at, expires_at, speed, rules)
+     select $1, $2, $3, $4, $5, $6, now.at, now.at + $7 * interval '1 millisecond', $8, $9 from now
+     returning id`,
+    [
+      warning.kind,
+      warning.hazard,
+      warning.level,
+      warning.issuer,
+      warning.textZh,
+      warning.textEn,
+      warning.lastsMs,
+      warning.speed,
+      JSON.stringify(warning.rules),
+    ],
+  );
+  const id = row?.id ?? 0;
+  await sql.query('insert into warning_areas (warning_id, unit_id) select $1, unnest($2::int[])', [
+    id,
+    warning.areaIds,
+  ]);
+  await sql.query(
+    `insert into cells (warning_id, unit_id, next_deadline)
+     select $1, u.id, (select expires_at from warnings where id = $1)
+     from units u where u.id = u.cell_unit_id and ${inScope('$2::int[]')}`,
+    [id, warning.areaIds],
+  );
+  return id;
+}
+
+/** The roots of a warning's cells, with the tiers of the units above each. */
+export async function readCellRoots(
+  sql: Sql,
+  warningId: number,
+): Promise<{ unitId: number; tiersAbove: string[] }[]> {
+  return sql.query(
+    `select c.unit_id as "unitId",
+       array(select a.tier from units a where a.id = any(u.path) and a.id <> u.id) as "tiersAbove"
+     from cells c join units u on u.id = c.unit_id where c.warning_id = $1`,
+    [warningId],
+  );
+}
+
+/** Ends an open warning; false where it was not open any more. */
+export async function endWarning(sql: Sql, warningId: number, reason: string | null): Promise<boolean> {
+  const rows = await sql.query(
+    `update warnings set status = 'cancelled', ended_at = clock_timestamp(), end_reason = $2
+     where id = $1 and status = 'open' returning id`,
+    [warningId, reason],
+  );
+  return rows.length > 0;
+}
+
+export type TierStanding = {
+  tier: string;
+  units: number;
+  opened: number;
+  told: number;
+  answered: number;
+  silent: number;
+  escalated: number;
+};
+
+/** How the official tiers of a warning stand; units that nothing has happened to yet are counted too. */
+export async function readStanding(
+  sql: Sql,
+  warningId: number,
+  areaIds: readonly number[],
+): Promise<TierStanding[]> {
+  return sql.query<TierStanding>(
+    `select u.tier, count(*)::int as units, count(s.opened_at)::int as opened, count(s.told_at)::int as told,
+       count(s.answered_at)::int as answered, count(s.silent_at)::int as silent,
+       (count(*) filter (where s.rung > 0))::int as escalated
+     from units u left join unit_states s on s.warning_id = $1 and s.unit_id = u.id
+     where ${inScope('$2::int[]')} group by u.tier`,
+    [warningId, areaIds],
+  );
+}
+
+/** How the households stand: all below the warning's units, told, answered. */
+export async function readHouseholdStanding(sql: Sql, warningId: number, areaIds: readonly number[]) {
+  const [row] = await sql.query<{ units: number; told: number; answered: number }>(
+    `select
+       (select count(*) from households h join units u on u.id = h.unit_id where ${inScope('$2::int[]')})::int as units,
+       (select count(distinct recipient_id) from deliveries
+        where warning_id = $1 and audience = 'households' and purpose = 'household' and outcome = 'handed off')::int as told,
+       (select count(distinct household_id) from answers where warning_id = $1)::int as answered`,
+    [warningId, areaIds],
+  );
+  return row ?? { units: 0, told: 0, answered: 0 };
+}
+
+export type Progress = {
+  cellsOpen: number;
+  mail: number;
+  pagesOpen: number;
+  nextDeadlines: number[];
+};
+
+/** What is still under way, and the next moments at which something is due. */
+export async function readProgress(sql: Sql, warningId: number): Promise<Progress> {
+  const [row] = await sql.query<Progress>(
+    `select
+       (select count(*) from cells where warning_id = $1 and status = 'open')::int as "cellsOpen",
+       (select count(*) from inbox i join cells c on c.id = i.cell_id where c.warning_id = $1)::int as mail,
+       (select count(*) from pages where warning_id = $1 and ended_at is null)::int as "pagesOpen",
+       array(select floor(extract(epoch from s.next_at) * 1000)::float8 from unit_states s
+             join cells c on c.id = s.cell_id where c.warning_id = $1 and s.next_at is not null
+             order by s.next_at limit 3) as "nextDeadlines"`,
+    [warningId],
+  );
+  return row ?? { cellsOpen: 0, mail: 0, pagesOpen: 0, nextDeadlines: [] };
+}
+
+export type SilentUnit = {
+  unitId: number;
+  code: string | null;
+  path: string[];
+  tier: string;
+  rung: number;
+  told: boolean;
+  silentAt: number | null;
+  people: { name: string; title: string; rank: number; phone: string | null }[];
+};
+
+/** Every opened unit that nobody has heard from, the highest and the longest silent first. */
+export async function readSilentUnits(sql: Sql, warningId: number, most: number): Promise<SilentUnit[]> {
+  return sql.query<SilentUnit>(
+    `select s.unit_id as "unitId", u.code, u.tier, s.rung, s.told_at is not null as told,
+       floor(extract(epoch from s.silent_at) * 1000)::float8 as "silentAt",
+       array(select p.name from unnest(u.path) with ordinality as step (id, place) join units p on p.id = step.id
+             order by step.place) as path,
+       coalesce((select json_agg(json_build_object('name', pe.name, 'title', po.title, 'rank', po.rank,
+           'phone', (select address from person_channels where person_id = pe.id and channel = 'sms'))
+           order by po.rank)
+         from posts po join people pe on pe.id = po.person_id
+         where po.unit_id = u.id and po.held_from <= w.issued_at
+           and (po.held_until is null or po.held_until > w.issued_at)), '[]') as people
+     from unit_states s join units u on u.id = s.unit_id join warnings w on w.id = s.warning_id
+     where s.warning_id = $1 and s.status <> 'answered' and s.silent_at is not null
+     order by cardinality(u.path), s.silent_at limit $2`,
+    [warningId, most],
+  );
+}
+
+export type WarningEvent = { at: number; event: string; unit: string; tier: string };
+
+/** The latest things that happened to units: told, silent, answered, bridged, ended. */
+export async function readLatestEvents(sql: Sql, warningId: number, most: number): Promise<WarningEvent[]> {
+  return sql.query<WarningEvent>(
+    `select floor(extract(epoch from e.at) * 1000)::float8 as at, e.event, u.name as unit, e.tier
+     from (
+       (select answered_at as at, 'answered' as event, unit_id, tier from unit_states
+        where warning_id = $1 and answered_at is not null order by answered_at desc limit $2)
+       union all
+       (select silent_at, 'silent', unit_id, tier from unit_states
+        where warning_id = $1 and silent_at is not null order by silent_at desc limit $2)
+     ) e join units u on u.id = e.unit_id
+     order by e.at desc limit $2`,
+    [warningId, most],
+  );
+}

@@ -1,0 +1,162 @@
+/**
+ * What importing a file of people would do to the people, addresses and posts that are there. Pure.
+ *
+ * The file tells all posts of the units it names: who is no longer listed there has held the post until now. Units it
+ * does not name stay as they are. A column the file lacks changes nothing; an empty cell takes the address away.
+ */
+import type { HeldPost, PersonRow, PostRow } from '../db/organisation-people.ts';
+import type { LineError } from './organisation-csv.ts';
+import type { FilePerson, PersonHeaders, PersonLine } from './organisation-people-gather.ts';
+
+export type KnownPeople = { people: readonly PersonRow[]; posts: readonly HeldPost[] };
+
+export type PlannedPerson = {
+  person: FilePerson;
+  existing: PersonRow | null;
+  /** What is to stand in `people`. */
+  row: { reference: string; name: string; language: string; synthetic: boolean };
+  put: { channel: string; address: string }[];
+  remove: string[];
+  kind: 'added' | 'changed' | 'unchanged';
+};
+
+export type PeoplePlan = {
+  errors: LineError[];
+  people: PlannedPerson[];
+  ended: HeldPost[];
+  begun: { line: PersonLine; person: PlannedPerson }[];
+  unchangedPosts: number;
+  /** Numbers that pass to a successor are taken from the people who held them. */
+  freed: { personId: number; channel: string }[];
+};
+
+export type PlanPeopleInput = {
+  people: readonly FilePerson[];
+  known: KnownPeople;
+  headers: PersonHeaders;
+  /** Which columns the file has. */
+  has: { phone: boolean; email: boolean };
+  synthetic: boolean;
+};
+
+/** Compares people of a file with what is known. With errors the plan must not be carried out. */
+export function planPeople(input: PlanPeopleInput): PeoplePlan {
+  const errors: LineError[] = [];
+  const people = matchPeople(input, errors);
+  const posts = planPosts(input, people);
+  const freed = freeNumbers(input, people, posts.ended, errors);
+  return { errors, people, ...posts, freed };
+}
+
+function matchPeople(input: PlanPeopleInput, errors: LineError[]): PlannedPerson[] {
+  const byReference = new Map(input.known.people.map((row) => [row.reference, row]));
+  const taken = new Map<number, FilePerson>();
+  return input.people.map((person) => {
+    const existing = byReference.get(person.reference) ?? findByAddress(person, input.known.people);
+    const other = existing && taken.get(existing.id);
+    if (other) {
+      const sentence = `this is the person of line ${other.lines[0]?.line ?? 0}, ${other.name}; give both lines the same number`;
+      errors.push({ line: person.lines[0]?.line ?? 0, column: input.headers.name, sentence });
+    }
+    if (existing) taken.set(existing.id, person);
+    return planPerson(person, existing ?? null, input);
+  });
+}
+
+/** Someone imported before without a staff number, or now without the one they had: same name, same address. */
+function findByAddress(person: FilePerson, rows: readonly PersonRow[]): PersonRow | undefined {
+  const found = rows.filter((row) => {
+    if (row.name !== person.name || row.synthetic) return false;
+    if (person.staffNumber !== null && isStaffNumber(row.reference)) return false;
+    if (person.phone !== null && row.addresses['sms'] !== undefined) return row.addresses['sms'] === person.phone;
+    return person.email !== null && row.addresses['email'] === person.email;
+  });
+  return found.length === 1 ? found[0] : undefined;
+}
+
+function planPerson(person: FilePerson, existing: PersonRow | null, input: PlanPeopleInput): PlannedPerson {
+  const row = {
+    reference: person.staffNumber ?? existing?.reference ?? person.reference,
+    name: person.name,
+    language: person.language ?? existing?.language ?? 'zh',
+    synthetic: input.synthetic,
+  };
+  const put: PlannedPerson['put'] = [];
+  const remove: string[] = [];
+  const wanted = [
+    { channel: 'sms', address: person.phone, told: input.has.phone },
+    { channel: 'email', address: person.email, told: input.has.email },
+  ];
+  for (const { channel, address, told } of wanted) {
+    const present = existing?.addresses[channel];
+    if (address !== null && address !== present) put.push({ channel, address });
+    if (address === null && told && present !== undefined) remove.push(channel);
+  }
+  if (existing === null) return { person, existing, row, put, remove, kind: 'added' };
+  const same =
+    put.length + remove.length === 0 &&
+    row.reference === existing.reference &&
+    row.name === existing.name &&
+    row.language === existing.language &&
+    row.synthetic === existing.synthetic;
+  return { person, existing, row, put, remove, kind: same ? 'unchanged' : 'changed' };
+}
+
+function planPosts(input: PlanPeopleInput, people: readonly PlannedPerson[]) {
+  const units = new Set(input.people.flatMap(({ lines }) => lines.map(({ unitId }) => unitId)));
+  const held = new Map<string, HeldPost>();
+  const ended: HeldPost[] = [];
+  for (const post of input.known.posts) {
+    if (!units.has(post.unitId)) continue;
+    const key = postKey(post, post.personId);
+    // The same post held twice at once is put right by ending one of them.
+    if (held.has(key)) ended.push(post);
+    else held.set(key, post);
+  }
+  const begun: PeoplePlan['begun'] = [];
+  let unchangedPosts = 0;
+  for (const person of people) {
+    for (const line of person.person.lines) {
+      const key = postKey(line, person.existing?.id ?? 0);
+      if (held.delete(key)) unchangedPosts += 1;
+      else begun.push({ line, person });
+    }
+  }
+  ended.push(...held.values());
+  return { ended, begun, unchangedPosts };
+}
+
+/** A number given to a new holder: free where the former one keeps no post, refused where they are still on duty. */
+function freeNumbers(
+  input: PlanPeopleInput,
+  people: readonly PlannedPerson[],
+  ended: readonly HeldPost[],
+  errors: LineError[],
+): PeoplePlan['freed'] {
+  const told = new Set(people.map(({ existing }) => existing?.id));
+  const endedIds = new Set(ended.map(({ id }) => id));
+  const onDuty = new Set(input.known.posts.filter(({ id }) => !endedIds.has(id)).map(({ personId }) => personId));
+  const holders = new Map<string, PersonRow[]>();
+  for (const row of input.known.people) {
+    const number = row.addresses['sms'];
+    // Whom the file names as well gets there what number they have now.
+    if (number !== undefined && !told.has(row.id)) holders.set(number, [...(holders.get(number) ?? []), row]);
+  }
+  return people.flatMap(({ person }) =>
+    (holders.get(person.phone ?? '') ?? []).flatMap((holder) => {
+      if (!onDuty.has(holder.id)) return [{ personId: holder.id, channel: 'sms' }];
+      const sentence = `this number belongs to ${holder.name}, who holds a post elsewhere`;
+      errors.push({ line: person.lines[0]?.line ?? 0, column: input.headers.phone, sentence });
+      return [];
+    }),
+  );
+}
+
+function postKey(post: Pick<PostRow, 'unitId' | 'rank' | 'title'>, personId: number): string {
+  return `${post.unitId} ${post.rank} ${personId} ${post.title}`;
+}
+
+/** Telephone numbers begin with +, addresses contain @; what has neither is a staff number. */
+function isStaffNumber(reference: string): boolean {
+  return !reference.startsWith('+') && !reference.includes('@');
+}
