@@ -45,7 +45,7 @@ export type EmailFailure = {
 
 type Row = {
   error?: RegExp;
-  /** `none` matches only where no reply came. */
+  /** `none` matches only where no reply came and no body left. */
   reply?: RegExp | 'none';
   enhanced?: RegExp;
   result: SendResult;
@@ -84,7 +84,7 @@ export function emailResult(failure: EmailFailure): SendResult {
   const row = RESULTS.find(({ error, reply, enhanced }) => {
     if (error && !error.test(failure.error)) return false;
     if (enhanced && !enhanced.test(failure.enhanced ?? '')) return false;
-    if (reply === 'none') return failure.reply === null;
+    if (reply === 'none') return failure.reply === null && !failure.bodyBegun;
     return !reply || reply.test(failure.reply ?? '');
   });
   if (row) return row.result;
@@ -108,19 +108,20 @@ export type EmailChannelOptions = {
 /** Sends each message to one recipient; a delivery's attempts share one Message-ID, so that a mailbox may fold them. */
 export function createEmailChannel(options: EmailChannelOptions): ChannelPort {
   const { from, live, concurrency = CONCURRENCY, messageTimeoutMs = MESSAGE_TIMEOUT_MS } = options;
-  const { transport, bodyBegun } = createWatchedTransport(options.url, concurrency);
+  const { transport, watched } = createWatchedTransport(options.url, concurrency);
 
   async function send(message: OutgoingMessage): Promise<SendResult> {
     const refused = refusal(message, live);
     if (refused) return refused;
     if (!ADDRESS.test(message.address)) return { outcome: 'failed', reason: 'bad-contact' };
-    const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), messageTimeoutMs);
+    const one: WatchedSend = { abort: new AbortController(), body: null };
+    watched.set(one.abort.signal, one);
+    const timer = setTimeout(() => one.abort.abort(), messageTimeoutMs);
     try {
-      const sent = await transport.sendMail({ ...mailOf(message, from), signal: abort.signal });
+      const sent = await transport.sendMail({ ...mailOf(message, from), signal: one.abort.signal });
       return { outcome: 'handed off', providerId: sent.messageId };
     } catch (error) {
-      return emailResult(failureOf(error, bodyBegun(abort.signal)));
+      return emailResult(failureOf(error, one.body?.readableDidRead === true));
     } finally {
       clearTimeout(timer);
     }
@@ -136,14 +137,15 @@ export function createEmailChannel(options: EmailChannelOptions): ChannelPort {
   };
 }
 
+type WatchedSend = { readonly abort: AbortController; body: { readonly readableDidRead: boolean } | null };
+
 /**
- * A pool that tells whether a message's body had begun to leave; messages are known by their abort signal. Nodemailer sends
- * a message again by itself only where its body was not read; should it ever do otherwise, the message is ended instead.
+ * A pool whose sends can be watched: register one under its abort signal, and `body` is the stream the pool reads from.
+ * The pool sends a message again by itself only where its body was not read; should it ever do otherwise, that send is
+ * ended here, for a second body would be a second message.
  */
 function createWatchedTransport(url: string, concurrency: number) {
-  const bodies = new WeakMap<AbortSignal, { readonly readableDidRead: boolean }>();
-  const bodyBegun = (signal: AbortSignal | undefined) =>
-    signal !== undefined && bodies.get(signal)?.readableDidRead === true;
+  const watched = new WeakMap<AbortSignal, WatchedSend>();
   const transport = createTransport({
     url,
     pool: true,
@@ -158,17 +160,19 @@ function createWatchedTransport(url: string, concurrency: number) {
     disableUrlAccess: true,
   });
   transport.use('stream', (mail, callback) => {
-    const { signal } = mail.data;
-    const create = mail.message.createReadStream.bind(mail.message);
-    mail.message.createReadStream = (streamOptions) => {
-      if (bodyBegun(signal)) throw new Error('the body of this message has left already');
-      const body = create(streamOptions);
-      if (signal) bodies.set(signal, body);
-      return body;
-    };
+    const one = mail.data.signal && watched.get(mail.data.signal);
+    if (one) {
+      const create = mail.message.createReadStream.bind(mail.message);
+      mail.message.createReadStream = (streamOptions) => {
+        if (one.body?.readableDidRead) one.abort.abort();
+        const body = create(streamOptions);
+        if (!one.abort.signal.aborted) one.body = body;
+        return body;
+      };
+    }
     callback();
   });
-  return { transport, bodyBegun };
+  return { transport, watched };
 }
 
 function mailOf(message: OutgoingMessage, from: string) {

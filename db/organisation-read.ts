@@ -10,7 +10,10 @@ const PLACE = `(select string_agg(a.name, '/' order by p.depth)
 
 /** The units of these codes. */
 export async function unitsByCode(sql: Sql, codes: readonly string[]): Promise<PlacedUnit[]> {
-  return sql.query<PlacedUnit>(`select ${UNIT_COLUMNS}, ${PLACE} as place from units u where u.code = any ($1)`, [codes]);
+  return sql.query<PlacedUnit>(
+    `select ${UNIT_COLUMNS}, ${PLACE} as place from units u where u.code = any ($1)`,
+    [codes],
+  );
 }
 
 /** Units whose path of names ends with the last of these and has the others above it in this order, gaps allowed. */
@@ -88,7 +91,10 @@ export async function countUnitsByTier(sql: Sql, unitId: number | null): Promise
 }
 
 /** Households below a unit, or all where it is null. */
-export async function countHouseholds(sql: Sql, unitId: number | null): Promise<{ all: number; synthetic: number }> {
+export async function countHouseholds(
+  sql: Sql,
+  unitId: number | null,
+): Promise<{ all: number; synthetic: number }> {
   const rows = await sql.query<{ all: number; synthetic: number }>(
     `select count(*) as all, count(*) filter (where h.synthetic) as synthetic
      from households h join units u on u.id = h.unit_id

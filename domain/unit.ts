@@ -40,16 +40,23 @@ export type UnitState = {
   readonly toldAt: Instant | null;
   readonly answeredAt: Instant | null;
   readonly cannotActAt: Instant | null;
+  /** When the word was spoken that counts now: the last one, in whatever order words arrive. */
+  readonly heardAt: Instant | null;
   /** First passed a deadline without an answer, or was reported to its superior. It stays when an answer comes later. */
   readonly silentAt: Instant | null;
   /** Place in the ladder: -1 before the first rung, `ladder.length` past the last. */
   readonly rung: number;
-  /** Deliveries of this rung that have not finally failed; null until they are planned. */
+  /** Deliveries of this rung that have not finally failed; null until the first is heard of. */
   readonly outstanding: number | null;
   /** This unit is a rung behind a bridge: the superior it reports to instead of the silent one. */
   readonly reportsTo: UnitId | null;
+  /** Whom bridges have pointed it to, one behind the other: `reportsTo` is the last. */
+  readonly bridgedTo: readonly UnitId[];
   readonly bridgedAt: Instant | null;
-  readonly superiorTold: boolean;
+  /** How many of its superior and those behind it were told of its silence, nearest first. */
+  readonly silenceTold: number;
+  /** The same for *cannot act*. */
+  readonly helpTold: number;
   readonly descended: boolean;
   readonly silentBelow: number;
   readonly silentBelowTold: number;
@@ -83,8 +90,11 @@ export type Message =
   /** One delivery of the rung has finally failed. */
   | { kind: 'exhausted'; rung: number }
   | { kind: 'opened' }
-  /** The superior is silent: this unit is opened if it was not, and reports to `reportsTo` from now on. */
-  | { kind: 'past you'; reportsTo: UnitId | null }
+  /**
+   * The superior is silent: this unit is opened if it was not, and reports to the last of `bridgedTo` from now on: the
+   * superior's superior, or whoever stands behind a bridge there. It is empty where nobody stands above.
+   */
+  | { kind: 'past you'; bridgedTo: readonly UnitId[] }
   | { kind: 'subordinate silent'; unitId: UnitId }
   | { kind: 'subordinate cannot act'; unitId: UnitId }
   | { kind: 'subordinate concluded'; unitId: UnitId }
@@ -120,12 +130,15 @@ export function newUnit(input: {
     toldAt: null,
     answeredAt: null,
     cannotActAt: null,
+    heardAt: null,
     silentAt: null,
     rung: -1,
     outstanding: null,
     reportsTo: null,
+    bridgedTo: [],
     bridgedAt: null,
-    superiorTold: false,
+    silenceTold: 0,
+    helpTold: 0,
     descended: false,
     silentBelow: 0,
     silentBelowTold: 0,
@@ -214,7 +227,7 @@ class Turn {
       case 'opened':
         return this.opened();
       case 'past you':
-        return this.pastYou(message.reportsTo);
+        return this.pastYou(message.bridgedTo);
       case 'subordinate silent':
         return this.troubleBelow(this.rules.digest.windowMs);
       case 'subordinate cannot act':
@@ -238,7 +251,7 @@ class Turn {
     if (this.rules.endReport.tiers.includes(this.unit.tier) && !this.unit.concluded) {
       this.setTimers({ endReportAt: this.now + this.rules.endReport.afterMs });
     }
-    if (wait === undefined || this.unit.status === 'answered') this.descend();
+    if (wait === undefined || this.unit.heardAt !== null) this.descend();
     else this.setTimers({ descendAt: this.now + wait });
     if (this.unit.status !== 'waiting') return;
     this.change({ status: 'open' });
@@ -272,8 +285,8 @@ class Turn {
 
   private planned(rung: number, deliveries: number): void {
     if (!this.climbing(rung)) return;
-    this.change({ outstanding: deliveries });
-    if (deliveries === 0) this.takeRung(rung + 1);
+    this.change({ outstanding: (this.unit.outstanding ?? 0) + deliveries });
+    if (this.unit.outstanding === 0) this.takeRung(rung + 1);
   }
 
   private handedOff(rung: number, at: Instant): void {
@@ -285,8 +298,9 @@ class Turn {
   }
 
   private exhausted(rung: number): void {
-    if (!this.climbing(rung) || this.unit.outstanding === null) return;
-    this.change({ outstanding: this.unit.outstanding - 1 });
+    if (!this.climbing(rung)) return;
+    // Below zero where the news overtook the plan.
+    this.change({ outstanding: (this.unit.outstanding ?? 0) - 1 });
     if (this.unit.outstanding === 0) this.takeRung(rung + 1);
   }
 
@@ -301,10 +315,21 @@ class Turn {
 
   private tellSuperior(): void {
     this.markSilent();
-    const superior = this.superior();
-    if (this.unit.superiorTold || superior === null) return;
-    this.change({ superiorTold: true });
-    this.tell(superior, { kind: 'subordinate silent', unitId: this.unit.unitId });
+    this.tellSilence();
+  }
+
+  /** Each unit from the superior to the one it reports to hears once that this one is silent. */
+  private tellSilence(): void {
+    const untold = this.superiors().slice(this.unit.silenceTold);
+    this.change({ silenceTold: this.unit.silenceTold + untold.length });
+    for (const unitId of untold) this.tell(unitId, { kind: 'subordinate silent', unitId: this.unit.unitId });
+  }
+
+  /** The same for *cannot act*. */
+  private tellHelp(): void {
+    const untold = this.superiors().slice(this.unit.helpTold);
+    this.change({ helpTold: this.unit.helpTold + untold.length });
+    for (const unitId of untold) this.tell(unitId, { kind: 'subordinate cannot act', unitId: this.unit.unitId });
   }
 
   /** Reaches past this silent unit in both directions: those below report to the one above, who hears of it. */
@@ -314,46 +339,63 @@ class Turn {
     this.change({ bridgedAt: this.now, descended: true });
     this.setTimers({ descendAt: null });
     this.tellSuperior();
-    this.tellSubordinates({ kind: 'past you', reportsTo: this.superior() });
+    if (this.passed()) this.setTimers({ digestAt: null });
+    this.tellSubordinates({ kind: 'past you', bridgedTo: this.superiors() });
   }
 
-  private pastYou(reportsTo: UnitId | null): void {
+  private pastYou(bridgedTo: readonly UnitId[]): void {
     if (this.unit.ended) return;
-    const known = this.unit.reportsTo === reportsTo;
-    const notices = this.unit.reportsTo === null ? 0 : 1;
-    this.change({ reportsTo });
-    // Whoever is bridged past in turn hands the new address on, so that nobody reports to a silent unit.
-    if (!known && this.unit.bridgedAt !== null) this.tellSubordinates({ kind: 'past you', reportsTo });
+    const further = bridgedTo.length > this.unit.bridgedTo.length;
+    if (further) this.reportFurther(bridgedTo);
     if (this.unit.openedAt === null) return this.opened();
-    if (known || this.unit.status !== 'open') return;
+    // Who is opened in this instant has no message yet that a notice would have to correct.
+    if (!further || this.unit.status !== 'open' || this.unit.openedAt === this.now) return;
     const by = this.rules.ladder[0]?.by ?? [];
-    this.sends.push({ kind: 'bridge notice', number: notices, who: 'principal', by });
+    this.sends.push({ kind: 'bridge notice', number: bridgedTo.length - 1, who: 'principal', by });
+  }
+
+  /** What the silent superior had been told is told to the one behind it, or nobody would ever act on it. */
+  private reportFurther(bridgedTo: readonly UnitId[]): void {
+    this.change({ bridgedTo, reportsTo: bridgedTo.at(-1) ?? null });
+    if (this.unit.status !== 'answered') {
+      if (this.unit.silenceTold > 0) this.tellSilence();
+      if (this.unit.helpTold > 0) this.tellHelp();
+    }
+    // Whoever is bridged past in turn hands the new address on, so that nobody reports to a silent unit.
+    if (this.unit.bridgedAt !== null) this.tellSubordinates({ kind: 'past you', bridgedTo: this.superiors() });
   }
 
   // ── answers ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Answers count in every state: before the first send, on any rung, and, recorded as late, after the end. */
+  /**
+   * Answers count in every state: before the first send, on any rung, and, recorded as late, after the end. An answer
+   * given before the *cannot act* that stands does not lift it, though it may arrive later.
+   */
   private answered(at: Instant): void {
-    this.change({ status: 'answered', answeredAt: Math.min(this.unit.answeredAt ?? Infinity, at) });
+    const { heardAt, status } = this.unit;
+    this.change({ answeredAt: Math.min(this.unit.answeredAt ?? Infinity, at) });
+    if (heardAt !== null && status !== 'answered' && at <= heardAt) return;
+    this.change({ status: 'answered', heardAt: Math.max(heardAt ?? at, at) });
     this.setTimers({ handOffBy: null, answerBy: null });
     if (this.unit.ended) return;
     if (this.unit.openedAt !== null) this.descend();
     this.concludeIfComplete();
   }
 
-  /** A person was heard and needs help: the superior hears at once, and the next rung begins. */
+  /** A person was heard and needs help: the superior hears at once, those below wait no longer, the next rung begins. */
   private cannotAct(at: Instant): void {
-    const first = this.unit.cannotActAt === null;
+    const { heardAt, status, timers } = this.unit;
     this.change({ cannotActAt: Math.min(this.unit.cannotActAt ?? Infinity, at) });
     if (this.unit.ended) return;
-    const superior = this.superior();
-    if (first && superior !== null)
-      this.tell(superior, { kind: 'subordinate cannot act', unitId: this.unit.unitId });
-    if (this.unit.openedAt === null) this.change({ status: 'waiting' });
-    else if (this.unit.rung < this.rules.ladder.length) {
-      this.change({ status: 'open' });
-      this.takeRung(this.unit.rung + 1);
-    } else this.change({ status: 'open' });
+    if (status === 'answered' && heardAt !== null && at < heardAt) return;
+    const again = status !== 'answered' && heardAt !== null;
+    this.change({ status: this.unit.openedAt === null ? 'waiting' : 'open', heardAt: Math.max(heardAt ?? at, at) });
+    this.tellHelp();
+    if (this.unit.openedAt === null) return;
+    this.descend();
+    // Said twice, it does not skip a rung that has reached nobody yet: the help called first must get its time.
+    if (again && (at === heardAt || timers.handOffBy !== null)) return;
+    if (this.unit.rung < this.rules.ladder.length) this.takeRung(this.unit.rung + 1);
   }
 
   // ── what is heard from below ────────────────────────────────────────────────────────────────────────────
@@ -361,7 +403,7 @@ class Turn {
   /** The first trouble starts the digest's window; all that comes within it stands in one message. */
   private troubleBelow(windowMs: number): void {
     this.change({ silentBelow: this.unit.silentBelow + 1 });
-    if (this.unit.ended || this.unit.digests >= this.rules.digest.most) return;
+    if (this.unit.ended || this.passed() || this.unit.digests >= this.rules.digest.most) return;
     const digestAt = Math.min(this.unit.timers.digestAt ?? Infinity, this.now + windowMs);
     this.setTimers({ digestAt });
   }
@@ -422,8 +464,14 @@ class Turn {
 
   // ── small words ─────────────────────────────────────────────────────────────────────────────────────────
 
-  private superior(): UnitId | null {
-    return this.unit.reportsTo ?? this.unit.superiorId;
+  /** Its superior, and behind bridges those further up; it reports to the last. */
+  private superiors(): UnitId[] {
+    return this.unit.superiorId === null ? [] : [this.unit.superiorId, ...this.unit.bridgedTo];
+  }
+
+  /** True where those below report past this unit: their trouble is another's to hear. */
+  private passed(): boolean {
+    return this.unit.bridgedAt !== null && this.unit.superiorId !== null;
   }
 
   private tell(unitId: UnitId, message: Message): void {

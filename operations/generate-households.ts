@@ -1,12 +1,22 @@
 /** Synthetic households for every group without one. */
 import type { Bulk, Cell } from '../db/organisation-copy.ts';
-import { addressesOfHouseholds, unitsWithoutHousehold, type Area, type VacantUnit } from '../db/organisation-population.ts';
+import {
+  addressesOfHouseholds,
+  unitsWithoutHousehold,
+  type Area,
+  type VacantUnit,
+} from '../db/organisation-population.ts';
 import { TIERS } from '../domain/tiers.ts';
 import { draws } from './generate-draws.ts';
 import { householdName } from './generate-names.ts';
 import { SYNTHETIC_NUMBER_PREFIX, SyntheticNumbers } from './generate-numbers.ts';
 
-export type HouseholdsInput = { seed: string; householdsPerGroup: number; area: Area; log: (line: string) => void };
+export type HouseholdsInput = {
+  seed: string;
+  householdsPerGroup: number;
+  area: Area;
+  log: (line: string) => void;
+};
 
 /** A group has this share of the mean more or less. */
 const SPREAD = 0.2;
@@ -31,7 +41,11 @@ export async function generateHouseholds(bulk: Bulk, input: HouseholdsInput): Pr
   return added;
 }
 
-function* householdRows(groups: readonly VacantUnit[], input: HouseholdsInput, numbers: SyntheticNumbers): Generator<Cell[]> {
+function* householdRows(
+  groups: readonly VacantUnit[],
+  input: HouseholdsInput,
+  numbers: SyntheticNumbers,
+): Generator<Cell[]> {
   for (const group of groups) {
     const key = group.code ?? `${group.parentCode ?? ''}/${group.name}`;
     const draw = draws(input.seed, `households ${key}`);

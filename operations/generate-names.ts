@@ -3,8 +3,12 @@ import type { TierId } from '../domain/tiers.ts';
 import { pick, type Draws } from './generate-draws.ts';
 
 /** Frequent surnames; the order is no statistic. */
-const SURNAMES = [...'王李张刘陈杨黄赵吴周徐孙马朱胡郭何林罗高郑梁谢宋唐许韩冯邓曹彭曾肖田董潘袁蔡蒋余于杜叶程魏苏吕丁任卢姚沈钟姜崔谭陆范汪廖石金韦贾夏付方邹熊白孟秦邱侯江尹薛阎段雷龙黎史陶贺毛郝顾龚邵万覃武钱戴严莫孔向常冉'];
-const GIVEN = [...'安宁康平和顺明朗清远文博志强国华建军兴永福春生秋实夏雨冬梅立新光辉海波江涛山峰林松云飞雪晴玉兰桂芳秀英淑珍丽娟晓东思源子涵'];
+const SURNAMES = [
+  ...'王李张刘陈杨黄赵吴周徐孙马朱胡郭何林罗高郑梁谢宋唐许韩冯邓曹彭曾肖田董潘袁蔡蒋余于杜叶程魏苏吕丁任卢姚沈钟姜崔谭陆范汪廖石金韦贾夏付方邹熊白孟秦邱侯江尹薛阎段雷龙黎史陶贺毛郝顾龚邵万覃武钱戴严莫孔向常冉',
+];
+const GIVEN = [
+  ...'安宁康平和顺明朗清远文博志强国华建军兴永福春生秋实夏雨冬梅立新光辉海波江涛山峰林松云飞雪晴玉兰桂芳秀英淑珍丽娟晓东思源子涵',
+];
 
 /** 陈安宁（虚拟） */
 export function personName(draw: Draws): string {

@@ -39,7 +39,9 @@ export class SyntheticNumbers {
   /** An address in E.164 that nobody has. */
   next(key: string): string {
     if (this.count > NUMBERS_PER_KIND * TAKEN_SHARE_MOST) {
-      throw new RangeError(`more than ${NUMBERS_PER_KIND * TAKEN_SHARE_MOST} synthetic numbers for a ${this.kind}`);
+      throw new RangeError(
+        `more than ${NUMBERS_PER_KIND * TAKEN_SHARE_MOST} synthetic numbers for a ${this.kind}`,
+      );
     }
     const draw = draws(this.seed, `number ${key}`);
     for (;;) {

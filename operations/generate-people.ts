@@ -44,9 +44,19 @@ export async function generatePeople(
   const postsPerRound = UNITS_PER_ROUND * (1 + input.deputiesPerUnit);
   for (let from = 0; from < holders.length; from += postsPerRound) {
     const round = holders.slice(from, from + postsPerRound);
-    const fresh = round.filter(({ person, unit }) => !person.present && keyOf(unit) === person.key).map(({ person }) => person);
-    added.people += await bulk.copy('people', ['id', 'reference', 'name', 'synthetic'], fresh.map((person) => personRow(person, input.seed)));
-    added.channels += await bulk.copy('person_channels', ['person_id', 'channel', 'address'], fresh.flatMap((person) => channelRows(person, input.seed, numbers)));
+    const fresh = round
+      .filter(({ person, unit }) => !person.present && keyOf(unit) === person.key)
+      .map(({ person }) => person);
+    added.people += await bulk.copy(
+      'people',
+      ['id', 'reference', 'name', 'synthetic'],
+      fresh.map((person) => personRow(person, input.seed)),
+    );
+    added.channels += await bulk.copy(
+      'person_channels',
+      ['person_id', 'channel', 'address'],
+      fresh.flatMap((person) => channelRows(person, input.seed, numbers)),
+    );
     added.posts += await bulk.copy('posts', ['unit_id', 'person_id', 'title', 'rank'], round.map(postRow));
     input.log(`${added.people} people, ${added.posts} posts`);
   }
@@ -56,7 +66,8 @@ export async function generatePeople(
 /** Who holds which post, units from the bottom up: a person stands before the post they hold in the unit above. */
 async function assignPeople(bulk: Bulk, units: readonly VacantUnit[], input: PeopleInput): Promise<Holder[]> {
   const bottomUp = [...units].sort((one, other) => tierDepth(other.tier) - tierDepth(one.tier));
-  const doubled = input.deputiesPerUnit === 0 ? new Map<number, VacantUnit>() : drawTwoPosts(bottomUp, input.seed);
+  const doubled =
+    input.deputiesPerUnit === 0 ? new Map<number, VacantUnit>() : drawTwoPosts(bottomUp, input.seed);
   const known = new Map((await syntheticPeople(bulk)).map(({ reference, id }) => [reference, id]));
   const principals = new Map<number, Person>();
   const holders: Holder[] = [];

@@ -42,7 +42,13 @@ export type PopulationInput = {
 };
 
 /** How many rows were added. */
-export type Population = { groups: number; people: number; posts: number; channels: number; households: number };
+export type Population = {
+  groups: number;
+  people: number;
+  posts: number;
+  channels: number;
+  households: number;
+};
 
 const GROUPS_MOST = 99;
 
@@ -57,10 +63,17 @@ export async function generatePopulation(input: PopulationInput): Promise<Popula
     await lockOrganisationTables(bulk);
     const groups = await generateGroups(bulk, input.villagesUnder ?? 'all', groupsPerVillage);
     log(`${groups} groups`);
-    const people = await generatePeople(bulk, { seed: input.seed, deputiesPerUnit, area: input.peopleUnder ?? 'all', log });
+    const people = await generatePeople(bulk, {
+      seed: input.seed,
+      deputiesPerUnit,
+      area: input.peopleUnder ?? 'all',
+      log,
+    });
     const under = input.householdsUnder ?? 'none';
     const households =
-      under === 'none' ? 0 : await generateHouseholds(bulk, { seed: input.seed, householdsPerGroup, area: under, log });
+      under === 'none'
+        ? 0
+        : await generateHouseholds(bulk, { seed: input.seed, householdsPerGroup, area: under, log });
     if (groups + people.posts + households > 0) await analyzeOrganisation(bulk);
     return { groups, ...people, households };
   });
@@ -72,7 +85,10 @@ async function generateGroups(bulk: Bulk, area: Area, groupsPerVillage: number):
   const group = tiers.at(-1)?.id ?? '';
   const villages = await unitsToDivide(bulk, tiers.at(-2)?.id ?? '', area);
   const present = new Set<string>();
-  for (const { parentId, code, name } of await namesBelow(bulk, villages.map(({ id }) => id))) {
+  for (const { parentId, code, name } of await namesBelow(
+    bulk,
+    villages.map(({ id }) => id),
+  )) {
     present.add(`${parentId} ${name}`).add(code ?? '');
   }
   const missing: { village: ParentRow; code: string | null; name: string }[] = [];
@@ -80,7 +96,8 @@ async function generateGroups(bulk: Bulk, area: Area, groupsPerVillage: number):
     for (let number = 1; number <= groupsPerVillage; number += 1) {
       const code = village.code === null ? null : village.code + String(number).padStart(2, '0');
       const name = groupName(number);
-      if (!present.has(`${village.id} ${name}`) && !present.has(code ?? ' ')) missing.push({ village, code, name });
+      if (!present.has(`${village.id} ${name}`) && !present.has(code ?? ' '))
+        missing.push({ village, code, name });
     }
   }
   if (missing.length === 0) return 0;

@@ -2,7 +2,7 @@
  * CSV files as offices send them: UTF-8 or GB18030, Chinese or English headers, full-width digits, torn rows.
  * A file is read as a whole and every fault gets its line, so that one round of corrections is enough.
  */
-import { CsvError, parse } from 'csv-parse/sync';
+import { parse, type CsvError } from 'csv-parse/sync';
 import { FenghuoError } from '../domain/errors.ts';
 
 /** One fault: the line of the file (the header is line 1), the column's header as it stands there or null, and why. */
@@ -57,9 +57,11 @@ export class ImportRefused extends FenghuoError {
 /** A file's text: UTF-8 with or without its mark, else GB18030. Refuses what is no text, saying how to save it. */
 export function decodeFile(file: string | Uint8Array): string {
   if (typeof file === 'string') return file.replace(/^\uFEFF/, '');
-  if (file.byteLength > FILE_BYTES_MOST) throw unreadable(`is larger than ${FILE_BYTES_MOST / 1024 / 1024} MB`);
+  if (file.byteLength > FILE_BYTES_MOST)
+    throw unreadable(`is larger than ${FILE_BYTES_MOST / 1024 / 1024} MB`);
   if (file[0] === 0x50 && file[1] === 0x4b) throw unreadable('is an Excel workbook');
-  if ((file[0] === 0xff && file[1] === 0xfe) || (file[0] === 0xfe && file[1] === 0xff)) throw unreadable('is UTF-16');
+  if ((file[0] === 0xff && file[1] === 0xfe) || (file[0] === 0xfe && file[1] === 0xff))
+    throw unreadable('is UTF-16');
   for (const encoding of ['utf-8', 'gb18030']) {
     try {
       const text = new TextDecoder(encoding, { fatal: true }).decode(file);
@@ -75,13 +77,18 @@ export function decodeFile(file: string | Uint8Array): string {
 export function readTable(text: string, columns: readonly Column[]): Table {
   const { records, errors } = readRecords(text);
   const header = records.shift();
-  if (!header || header.cells.every((cell) => cell === '')) throw headerFault('the file has no header line', columns);
+  if (!header || header.cells.every((cell) => cell === ''))
+    throw headerFault('the file has no header line', columns);
   const places = findColumns(header.cells, columns);
   const rows: TableRow[] = [];
   for (const { line, cells } of records) {
     if (cells.every((cell) => cell === '')) continue;
     if (cells.length !== header.cells.length) {
-      errors.push({ line, column: null, sentence: `the row has ${cells.length} cells, the header has ${header.cells.length}` });
+      errors.push({
+        line,
+        column: null,
+        sentence: `the row has ${cells.length} cells, the header has ${header.cells.length}`,
+      });
       continue;
     }
     rows.push({ line, cell: (key) => cells[places.get(key) ?? -1] ?? '' });
@@ -92,7 +99,9 @@ export function readTable(text: string, columns: readonly Column[]): Table {
     errors,
     has: (key) => places.has(key),
     headerOf: (key) => header.cells[places.get(key) ?? -1] ?? key,
-    ignoredHeaders: header.cells.filter((cell, place) => cell !== '' && !named.has(place) && !REPORT_HEADERS.includes(cell)),
+    ignoredHeaders: header.cells.filter(
+      (cell, place) => cell !== '' && !named.has(place) && !REPORT_HEADERS.includes(cell),
+    ),
   };
 }
 
@@ -106,14 +115,21 @@ export function errorFile(errors: readonly LineError[], originalText: string): s
   const byLine = new Map(records.map((record) => [record.line, record.cells]));
   const header = byLine.get(1) ?? [];
   // An error file may itself be faulty: its report columns are replaced, not repeated.
-  const kept = header.map((_, place) => place).filter((place) => !REPORT_HEADERS.includes(header[place] ?? ''));
+  const kept = header
+    .map((_, place) => place)
+    .filter((place) => !REPORT_HEADERS.includes(header[place] ?? ''));
   const width = header.length;
   const rows = [...reasons.keys()]
     .filter((line) => line > 1)
     .sort((one, other) => one - other)
     .map((line) => {
       const cells = byLine.get(line) ?? [];
-      return [String(line), (reasons.get(line) ?? []).join('; '), ...kept.map((place) => cells[place] ?? ''), ...cells.slice(width)];
+      return [
+        String(line),
+        (reasons.get(line) ?? []).join('; '),
+        ...kept.map((place) => cells[place] ?? ''),
+        ...cells.slice(width),
+      ];
     });
   return writeCsv([[...REPORT_HEADERS, ...kept.map((place) => header[place] ?? '')], ...rows]);
 }
@@ -149,7 +165,9 @@ function writeCell(cell: string): string {
 
 type Parsed = { info: { lines: number }; raw: string; record: string[] };
 
-function readRecords(text: string): { records: { line: number; cells: string[] }[]; errors: LineError[] } {
+function readRecords(file: string): { records: { line: number; cells: string[] }[]; errors: LineError[] } {
+  // The parser counts a Windows line break inside a cell as two lines.
+  const text = file.replace(/\r\n?/g, '\n');
   const broken: { raw: string; code: string }[] = [];
   const parsed = parse(text, {
     bom: true,
@@ -177,7 +195,10 @@ function readRecords(text: string): { records: { line: number; cells: string[] }
     errors.push({ line: lineOfBroken, column: null, sentence: `${sentence}; the lines below were not read` });
   }
   const records = parsed
-    .map(({ info, raw, record }) => ({ line: info.lines - newlines(raw.trim()), cells: record.map(cleanCell) }))
+    .map(({ info, raw, record }) => ({
+      line: info.lines - newlines(raw.trim()),
+      cells: record.map(cleanCell),
+    }))
     .filter(({ line }) => line < lineOfBroken);
   return { records, errors };
 }
@@ -197,15 +218,21 @@ function newlines(text: string): number {
 function findColumns(header: readonly string[], columns: readonly Column[]): Map<string, number> {
   const places = new Map<string, number>();
   header.forEach((cell, place) => {
-    const word = halfWidth(cell).toLowerCase().replace(/[\s_]+/g, ' ');
+    const word = halfWidth(cell)
+      .toLowerCase()
+      .replace(/[\s_]+/g, ' ');
     const column = columns.find(({ headers }) => headers.includes(word));
     if (!column) return;
-    if (places.has(column.key)) throw headerFault(`two columns name the ${column.headers[0] ?? column.key}`, columns);
+    if (places.has(column.key))
+      throw headerFault(`two columns name the ${column.headers[0] ?? column.key}`, columns);
     places.set(column.key, place);
   });
   const missing = columns.filter((column) => column.required && !places.has(column.key));
   if (missing.length > 0) {
-    throw headerFault(`no column for ${missing.map(({ headers }) => headers.join(' / ')).join('; ')}`, columns);
+    throw headerFault(
+      `no column for ${missing.map(({ headers }) => headers.join(' / ')).join('; ')}`,
+      columns,
+    );
   }
   return places;
 }

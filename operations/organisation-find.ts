@@ -20,7 +20,11 @@ export async function findUnits(sql: Sql, path: string): Promise<PlacedUnit> {
   if (byCode) return byCode;
   const names = splitPath(path);
   if (names.length === 0) {
-    throw new FenghuoError({ code: 'unknown-unit', refusal: 'usage', sentence: 'Name a unit by its code, its name, or a path such as 黔江区/濯水镇.' });
+    throw new FenghuoError({
+      code: 'unknown-unit',
+      refusal: 'usage',
+      sentence: 'Name a unit by its code, its name, or a path such as 黔江区/濯水镇.',
+    });
   }
   const { units, total } = await unitsByNames(sql, names, LISTED_MOST);
   if (total === 0) throw await unknownUnit(sql, path, names);
@@ -45,7 +49,8 @@ export function splitPath(path: string): string[] {
 async function unknownUnit(sql: Sql, path: string, names: readonly string[]): Promise<FenghuoError> {
   const wanted = names.at(-1) ?? '';
   const { units: sameName } = await unitsByNames(sql, [wanted], SUGGESTED_MOST);
-  const near = sameName.length > 0 ? sameName : nearest(wanted, await unitsLike(sql, pairs(wanted), LOOKED_AT_MOST));
+  const near =
+    sameName.length > 0 ? sameName : nearest(wanted, await unitsLike(sql, pairs(wanted), LOOKED_AT_MOST));
   return new FenghuoError({
     code: 'unknown-unit',
     refusal: 'notFound',

@@ -25,7 +25,13 @@ import {
   type LineError,
   type Table,
 } from './organisation-csv.ts';
-import { planUnits, type PlannedUnit, type UnitHeaders, type UnitLine, type UnitsPlan } from './organisation-units-plan.ts';
+import {
+  planUnits,
+  type PlannedUnit,
+  type UnitHeaders,
+  type UnitLine,
+  type UnitsPlan,
+} from './organisation-units-plan.ts';
 
 export const UNIT_FILE_COLUMNS: readonly Column[] = [
   { key: 'code', headers: ['code', '编码', '区划代码', '单位编码', 'unit code'], required: true },
@@ -81,7 +87,9 @@ export type ImportInput = {
  * Adds and changes units in one transaction. Throws `ImportRefused`: `usage` where lines are faulty, `conflict` where a
  * unit would move while an open warning concerns it.
  */
-export async function importOrganisation(input: ImportInput & { tiers?: readonly Tier[] }): Promise<UnitsImported> {
+export async function importOrganisation(
+  input: ImportInput & { tiers?: readonly Tier[] },
+): Promise<UnitsImported> {
   const tiers = input.tiers ?? TIERS;
   const table = readTable(decodeFile(input.file), UNIT_FILE_COLUMNS);
   const headers = headersOf(table);
@@ -98,7 +106,10 @@ export async function importOrganisation(input: ImportInput & { tiers?: readonly
       changed: plan.changed.length,
       unchanged: plan.unchanged,
       errors: [],
-      differences: [...plan.added.map(describeAdded), ...plan.changed.map(({ planned }) => describeChanged(planned))],
+      differences: [
+        ...plan.added.map(describeAdded),
+        ...plan.changed.map(({ planned }) => describeChanged(planned)),
+      ],
       ignoredHeaders: table.ignoredHeaders,
     };
   });
@@ -124,13 +135,19 @@ function parseLines(table: Table, headers: UnitHeaders, tiers: readonly Tier[]) 
     const parentCode = halfWidth(row.cell('parentCode'));
     const name = plainName(row.cell('name'));
     const tier = findOfficialTier(row.cell('tier'), tiers);
-    for (const [column, value] of [['code', code], ['parentCode', parentCode]] as const) {
+    for (const [column, value] of [
+      ['code', code],
+      ['parentCode', parentCode],
+    ] as const) {
       if (value !== '' && !CODE.test(value)) fault(column, codeFault(value));
     }
     if (name === '') fault('name', 'the name is empty');
-    else if (name.length > NAME_CHARACTERS_MOST) fault('name', `the name is longer than ${NAME_CHARACTERS_MOST} characters`);
-    else if (/[/／\p{Cc}]/u.test(name)) fault('name', 'a name has no slash and no line break: the slash separates units in a path');
-    if (code === '' && parentCode === '') fault('code', 'a unit without a code needs the code of the unit above it');
+    else if (name.length > NAME_CHARACTERS_MOST)
+      fault('name', `the name is longer than ${NAME_CHARACTERS_MOST} characters`);
+    else if (/[/／\p{Cc}]/u.test(name))
+      fault('name', 'a name has no slash and no line break: the slash separates units in a path');
+    if (code === '' && parentCode === '')
+      fault('code', 'a unit without a code needs the code of the unit above it');
     if (tier === null) {
       const words = tiers.filter(({ role }) => role === 'official').map(({ id, zh }) => `${id} ${zh}`);
       if (code !== '') faultyCodes.add(code);
@@ -150,12 +167,16 @@ function codeFault(value: string): string {
 
 function findOfficialTier(word: string, tiers: readonly Tier[]): TierId | null {
   const wanted = halfWidth(word).toLowerCase();
-  const named = tiers.find((tier) => [tier.id, tier.zh, tier.en].includes(wanted) || tier.id === TIER_WORDS[wanted]);
+  const named = tiers.find(
+    (tier) => [tier.id, tier.zh, tier.en].includes(wanted) || tier.id === TIER_WORDS[wanted],
+  );
   return named?.role === 'official' ? named.id : null;
 }
 
 async function loadKnown(sql: Sql, lines: readonly UnitLine[]) {
-  const codes = new Set(lines.flatMap(({ code, parentCode }) => [code, parentCode]).filter((code) => code !== null));
+  const codes = new Set(
+    lines.flatMap(({ code, parentCode }) => [code, parentCode]).filter((code) => code !== null),
+  );
   const units = await unitsWithAncestors(sql, [...codes]);
   const below = await unitsDirectlyBelow(
     sql,
@@ -169,14 +190,23 @@ async function refuseMovesUnderWarning(sql: Sql, plan: UnitsPlan, headers: UnitH
   const moving = plan.changed.filter(({ moves }) => moves).map(({ planned }) => planned);
   if (moving.length === 0) return;
   await lockWarnings(sql);
-  const concerned = await openWarningsConcerning(sql, moving.map(({ existing }) => existing.id));
+  const concerned = await openWarningsConcerning(
+    sql,
+    moving.map(({ existing }) => existing.id),
+  );
   if (concerned.length === 0) return;
   const warningOf = new Map(concerned.map(({ unitId, warningId }) => [unitId, warningId]));
   const faults = moving.flatMap(({ line, existing }) => {
     const warningId = warningOf.get(existing.id);
     if (warningId === undefined) return [];
     const column = existing.tier === line.tier ? headers.parentCode : headers.tier;
-    return [{ line: line.line, column, sentence: `${existing.name} cannot move while warning ${warningId} is open; import again when it has ended` }];
+    return [
+      {
+        line: line.line,
+        column,
+        sentence: `${existing.name} cannot move while warning ${warningId} is open; import again when it has ended`,
+      },
+    ];
   });
   throw new ImportRefused(faults, 'conflict');
 }
@@ -211,10 +241,13 @@ async function carryOut(sql: Sql, plan: UnitsPlan, tiers: readonly Tier[]): Prom
 function newRows(plan: UnitsPlan, idOf: ReadonlyMap<UnitLine, number>, tiers: readonly Tier[]): UnitRow[] {
   const rows = new Map<UnitLine, UnitRow>();
   for (const { line, existing } of plan.planned) if (existing) rows.set(line, existing);
-  const topDown = [...plan.added].sort((one, other) => tierDepth(one.line.tier, tiers) - tierDepth(other.line.tier, tiers));
+  const topDown = [...plan.added].sort(
+    (one, other) => tierDepth(one.line.tier, tiers) - tierDepth(other.line.tier, tiers),
+  );
   return topDown.map(({ line, parent }) => {
     const id = idOf.get(line) ?? 0;
-    const above = parent.kind === 'line' ? rows.get(parent.line) : parent.kind === 'unit' ? parent.unit : undefined;
+    const above =
+      parent.kind === 'line' ? rows.get(parent.line) : parent.kind === 'unit' ? parent.unit : undefined;
     const row: UnitRow = {
       id,
       code: line.code,
@@ -236,5 +269,11 @@ function describeAdded({ line }: PlannedUnit): UnitDifference {
 
 function describeChanged({ line, existing }: PlannedUnit & { existing: UnitRow }): UnitDifference {
   const { code, name, tier, parentId } = existing;
-  return { kind: 'changed', line: line.line, code: line.code ?? code, name: line.name, before: { code, name, tier, parentId } };
+  return {
+    kind: 'changed',
+    line: line.line,
+    code: line.code ?? code,
+    name: line.name,
+    before: { code, name, tier, parentId },
+  };
 }

@@ -70,7 +70,11 @@ export function gatherPeople(
     known.language ??= line.language;
   }
   const gathered = [...people.values()];
-  errors.push(...doubledRanks(lines, headers), ...withoutChannel(gathered), ...sharedNumbers(gathered, headers));
+  errors.push(
+    ...doubledRanks(lines, headers),
+    ...withoutChannel(gathered),
+    ...sharedNumbers(gathered, headers),
+  );
   return { people: gathered, errors };
 }
 
@@ -110,7 +114,13 @@ function doubledRanks(lines: readonly PersonLine[], headers: PersonHeaders): Lin
       return [];
     }
     const which = line.rank === 0 ? 'principal' : `deputy ${line.rank}`;
-    return [{ line: line.line, column: headers.rank, sentence: `line ${other.line} names the ${which} of this unit already` }];
+    return [
+      {
+        line: line.line,
+        column: headers.rank,
+        sentence: `line ${other.line} names the ${which} of this unit already`,
+      },
+    ];
   });
 }
 

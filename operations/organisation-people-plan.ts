@@ -68,7 +68,8 @@ function findByAddress(person: FilePerson, rows: readonly PersonRow[]): PersonRo
   const found = rows.filter((row) => {
     if (row.name !== person.name || row.synthetic) return false;
     if (person.staffNumber !== null && isStaffNumber(row.reference)) return false;
-    if (person.phone !== null && row.addresses['sms'] !== undefined) return row.addresses['sms'] === person.phone;
+    if (person.phone !== null && row.addresses['sms'] !== undefined)
+      return row.addresses['sms'] === person.phone;
     return person.email !== null && row.addresses['email'] === person.email;
   });
   return found.length === 1 ? found[0] : undefined;
@@ -135,7 +136,9 @@ function freeNumbers(
 ): PeoplePlan['freed'] {
   const told = new Set(people.map(({ existing }) => existing?.id));
   const endedIds = new Set(ended.map(({ id }) => id));
-  const onDuty = new Set(input.known.posts.filter(({ id }) => !endedIds.has(id)).map(({ personId }) => personId));
+  const onDuty = new Set(
+    input.known.posts.filter(({ id }) => !endedIds.has(id)).map(({ personId }) => personId),
+  );
   const holders = new Map<string, PersonRow[]>();
   for (const row of input.known.people) {
     const number = row.addresses['sms'];

@@ -16,15 +16,36 @@ import {
   updatePeople,
 } from '../db/organisation-people.ts';
 import { unitsByCode, unitsByNames, type PlacedUnit } from '../db/organisation-read.ts';
-import { decodeFile, halfWidth, ImportRefused, plainName, readTable, type Column, type LineError, type Table, type TableRow } from './organisation-csv.ts';
+import {
+  decodeFile,
+  halfWidth,
+  ImportRefused,
+  plainName,
+  readTable,
+  type Column,
+  type LineError,
+  type Table,
+  type TableRow,
+} from './organisation-csv.ts';
 import { splitPath } from './organisation-find.ts';
 import type { ImportInput } from './organisation-import.ts';
 import { gatherPeople, type PersonHeaders, type PersonLine } from './organisation-people-gather.ts';
 import { planPeople, type PeoplePlan } from './organisation-people-plan.ts';
-import { parseEmail, parseLanguage, parseMobile, parseRank, parseStaffNumber, type ParsedCell } from './organisation-person.ts';
+import {
+  parseEmail,
+  parseLanguage,
+  parseMobile,
+  parseRank,
+  parseStaffNumber,
+  type ParsedCell,
+} from './organisation-person.ts';
 
 export const PEOPLE_FILE_COLUMNS: readonly Column[] = [
-  { key: 'unit', headers: ['unit code', 'unit', 'code', '单位编码', '编码', '区划代码', '单位'], required: true },
+  {
+    key: 'unit',
+    headers: ['unit code', 'unit', 'code', '单位编码', '编码', '区划代码', '单位'],
+    required: true,
+  },
   { key: 'name', headers: ['name', '姓名'], required: true },
   { key: 'title', headers: ['post title', 'title', 'post', '岗位', '职务'], required: true },
   { key: 'rank', headers: ['rank', '顺位'], required: true },
@@ -146,26 +167,49 @@ function findUnit(row: TableRow, units: ReadonlyMap<string, PlacedUnit | null>):
 function parseText(cell: string, what: string): ParsedCell<string> {
   const text = plainName(cell);
   if (text === '') return { fault: `the ${what} is empty` };
-  if (text.length > TEXT_CHARACTERS_MOST) return { fault: `the ${what} is longer than ${TEXT_CHARACTERS_MOST} characters` };
+  if (text.length > TEXT_CHARACTERS_MOST)
+    return { fault: `the ${what} is longer than ${TEXT_CHARACTERS_MOST} characters` };
   return /\p{Cc}/u.test(text) ? { fault: `the ${what} has a line break in it` } : { value: text };
 }
 
 async function loadKnown(sql: Sql, lines: readonly PersonLine[], gathered: readonly { reference: string }[]) {
   const addresses = lines.flatMap(({ phone, email }) => [phone, email]).filter((address) => address !== null);
-  const people = await peopleByReferenceOrAddress(sql, gathered.map(({ reference }) => reference), addresses);
+  const people = await peopleByReferenceOrAddress(
+    sql,
+    gathered.map(({ reference }) => reference),
+    addresses,
+  );
   const unitIds = [...new Set(lines.map(({ unitId }) => unitId))];
-  return { people, posts: await currentPosts(sql, unitIds, people.map(({ id }) => id)) };
+  return {
+    people,
+    posts: await currentPosts(
+      sql,
+      unitIds,
+      people.map(({ id }) => id),
+    ),
+  };
 }
 
 async function carryOut(sql: Sql, plan: PeoplePlan): Promise<void> {
   const at = await handoverInstant(sql);
-  await endPosts(sql, plan.ended.map(({ id }) => id), at);
+  await endPosts(
+    sql,
+    plan.ended.map(({ id }) => id),
+    at,
+  );
   await deleteChannels(sql, plan.freed);
   const added = plan.people.filter(({ existing }) => existing === null);
-  const ids = await insertPeople(sql, added.map(({ row }) => row));
-  const idOf = (person: PeoplePlan['people'][number]) => person.existing?.id ?? ids.get(person.row.reference) ?? 0;
+  const ids = await insertPeople(
+    sql,
+    added.map(({ row }) => row),
+  );
+  const idOf = (person: PeoplePlan['people'][number]) =>
+    person.existing?.id ?? ids.get(person.row.reference) ?? 0;
   const changed = plan.people.filter(({ kind }) => kind === 'changed');
-  await updatePeople(sql, changed.map((person) => ({ id: idOf(person), ...person.row })));
+  await updatePeople(
+    sql,
+    changed.map((person) => ({ id: idOf(person), ...person.row })),
+  );
   await deleteChannels(
     sql,
     changed.flatMap((person) => person.remove.map((channel) => ({ personId: idOf(person), channel }))),
@@ -174,11 +218,20 @@ async function carryOut(sql: Sql, plan: PeoplePlan): Promise<void> {
     sql,
     plan.people.flatMap((person) => person.put.map((channel) => ({ personId: idOf(person), ...channel }))),
   );
-  const begun = plan.begun.map(({ line: { unitId, title, rank }, person }) => ({ unitId, title, rank, personId: idOf(person) }));
+  const begun = plan.begun.map(({ line: { unitId, title, rank }, person }) => ({
+    unitId,
+    title,
+    rank,
+    personId: idOf(person),
+  }));
   await beginPosts(sql, begun, at);
 }
 
-function resultOf(plan: PeoplePlan, units: ReadonlyMap<string, PlacedUnit | null>, table: Table): PeopleImported {
+function resultOf(
+  plan: PeoplePlan,
+  units: ReadonlyMap<string, PlacedUnit | null>,
+  table: Table,
+): PeopleImported {
   const placeOf = new Map([...units.values()].map((unit) => [unit?.id, unit?.place ?? '']));
   const count = (kind: string) => plan.people.filter((person) => person.kind === kind).length;
   return {

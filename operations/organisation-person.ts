@@ -40,16 +40,21 @@ export function parseRank(cell: string): ParsedCell<number> {
 
 /** A mobile number as E.164; without a country it is one of mainland China. An empty cell is null. */
 export function parseMobile(cell: string): ParsedCell<string | null> {
-  const text = halfWidth(cell);
+  const text = halfWidth(cell).replace(/^\((\+?86)\)/, '$1');
   if (text === '') return { value: null };
   const number = parsePhoneNumber(text, { defaultCountry: 'CN', extract: false });
-  if (!number) return { fault: 'this is no telephone number: digits, with + and the country where it is not China' };
-  if (number.ext !== undefined) return { fault: 'a number with an extension receives no text message; give a mobile number' };
+  if (!number)
+    return { fault: 'this is no telephone number: digits, with + and the country where it is not China' };
+  if (number.ext !== undefined)
+    return { fault: 'a number with an extension receives no text message; give a mobile number' };
   if (!number.isValid()) {
-    return { fault: `this number does not exist${number.country === 'CN' ? ': mobile numbers of mainland China have 11 digits and begin with 13 to 19' : ''}` };
+    return {
+      fault: `this number does not exist${number.country === 'CN' ? ': mobile numbers of mainland China have 11 digits and begin with 13 to 19' : ''}`,
+    };
   }
   const kind = number.getType();
-  if (kind === 'FIXED_LINE') return { fault: 'this is a landline, which receives no text message; give a mobile number' };
+  if (kind === 'FIXED_LINE')
+    return { fault: 'this is a landline, which receives no text message; give a mobile number' };
   if (kind !== 'MOBILE' && kind !== 'FIXED_LINE_OR_MOBILE') return { fault: 'this is not a mobile number' };
   return { value: number.number };
 }
@@ -96,5 +101,7 @@ export function maskAddress(address: string): string {
   const at = address.lastIndexOf('@');
   if (at > 0) return `${address.slice(0, 1)}***${address.slice(at)}`;
   const digits = address.replace(/^\+86/, '');
-  return digits.length < 8 ? '****' : `${digits.slice(0, digits.startsWith('+') ? 4 : 3)}****${digits.slice(-4)}`;
+  return digits.length < 8
+    ? '****'
+    : `${digits.slice(0, digits.startsWith('+') ? 4 : 3)}****${digits.slice(-4)}`;
 }

@@ -49,7 +49,10 @@ export async function showUnit(sql: Sql, path: string): Promise<UnitView> {
 }
 
 /** The people of a unit, the principal first, with masked addresses. */
-export async function listPeople(sql: Sql, path: string): Promise<{ unit: PlacedUnit; people: ListedPerson[] }> {
+export async function listPeople(
+  sql: Sql,
+  path: string,
+): Promise<{ unit: PlacedUnit; people: ListedPerson[] }> {
   const unit = await findUnits(sql, path);
   return { unit, people: await peopleOf(sql, unit.id) };
 }
@@ -73,7 +76,13 @@ export async function organisationSummary(sql: Sql): Promise<OrganisationSummary
   };
 }
 
-export type UnreachableUnit = { id: number; code: string | null; place: string; tier: TierId; reason: 'no post is held' | 'no address' };
+export type UnreachableUnit = {
+  id: number;
+  code: string | null;
+  place: string;
+  tier: TierId;
+  reason: 'no post is held' | 'no address';
+};
 
 const LISTED_MOST = 100;
 
@@ -124,7 +133,12 @@ async function peopleOf(sql: Sql, unitId: number): Promise<ListedPerson[]> {
 async function tierLines(sql: Sql, unitId: number | null): Promise<TierLine[]> {
   const counts = new Map((await countUnitsByTier(sql, unitId)).map((count) => [count.tier, count]));
   const households = await countHouseholds(sql, unitId);
-  counts.set('household', { tier: 'household', units: households.all, synthetic: households.synthetic, unreachable: 0 });
+  counts.set('household', {
+    tier: 'household',
+    units: households.all,
+    synthetic: households.synthetic,
+    unreachable: 0,
+  });
   const none = { units: 0, synthetic: 0, unreachable: 0 };
   const lines = TIERS.map(({ id }) => ({ ...none, ...counts.get(id), tier: id }));
   const others = [...counts.values()].filter(({ tier }) => !TIERS.some(({ id }) => id === tier));

@@ -9,7 +9,13 @@ import type { UnitRow } from '../db/organisation-units.ts';
 import type { LineError } from './organisation-csv.ts';
 
 /** One line of the file, its cells already parsed. */
-export type UnitLine = { line: number; code: string | null; name: string; parentCode: string | null; tier: string };
+export type UnitLine = {
+  line: number;
+  code: string | null;
+  name: string;
+  parentCode: string | null;
+  tier: string;
+};
 
 /** Where a unit hangs: at the top, under a unit of the database, or under another line of the file. */
 export type Parent = { kind: 'none' } | { kind: 'unit'; unit: UnitRow } | { kind: 'line'; line: UnitLine };
@@ -70,7 +76,10 @@ class UnitsPlanner {
       if (unit.code !== null) this.unitByCode.set(unit.code, unit);
     }
     for (const unit of known.below) {
-      const key = siblingKey({ kind: 'unit', unit: this.unitById.get(unit.parentId ?? 0) ?? unit }, unit.name);
+      const key = siblingKey(
+        { kind: 'unit', unit: this.unitById.get(unit.parentId ?? 0) ?? unit },
+        unit.name,
+      );
       this.belowByName.set(key, [...(this.belowByName.get(key) ?? []), unit]);
     }
   }
@@ -89,7 +98,13 @@ class UnitsPlanner {
       return [{ planned: { ...one, existing }, moves: this.moves(one, existing) }];
     });
     const added = planned.filter(({ existing }) => existing === null);
-    return { errors: this.errors, planned, added, changed, unchanged: planned.length - added.length - changed.length };
+    return {
+      errors: this.errors,
+      planned,
+      added,
+      changed,
+      unchanged: planned.length - added.length - changed.length,
+    };
   }
 
   private indexCodes(): void {
@@ -108,7 +123,11 @@ class UnitsPlanner {
     const unit = this.unitByCode.get(line.parentCode);
     if (unit) return { kind: 'unit', unit };
     if (this.known.faultyCodes.has(line.parentCode)) return { kind: 'none' };
-    this.fault(line, 'parentCode', `no unit has the code ${line.parentCode}, neither in the file nor in the organisation`);
+    this.fault(
+      line,
+      'parentCode',
+      `no unit has the code ${line.parentCode}, neither in the file nor in the organisation`,
+    );
     return { kind: 'none' };
   }
 
@@ -154,7 +173,11 @@ class UnitsPlanner {
     const top = this.tiers[0]?.id ?? '';
     if (parent.kind === 'none') {
       if (line.parentCode === null && depth > 0) {
-        this.fault(line, 'parentCode', `only a ${top} stands at the top; a ${line.tier} needs the code of the unit above it`);
+        this.fault(
+          line,
+          'parentCode',
+          `only a ${top} stands at the top; a ${line.tier} needs the code of the unit above it`,
+        );
       }
       return;
     }
@@ -163,7 +186,11 @@ class UnitsPlanner {
       this.fault(line, 'parentCode', `a ${line.tier} stands at the top and has no unit above it`);
     } else if (tierDepth(parentTier, this.tiers) !== depth - 1) {
       const expected = this.tiers[depth - 1]?.id ?? '';
-      this.fault(line, 'tier', `a ${line.tier} must stand directly below a ${expected}, and ${line.parentCode ?? ''} is a ${parentTier}`);
+      this.fault(
+        line,
+        'tier',
+        `a ${line.tier} must stand directly below a ${expected}, and ${line.parentCode ?? ''} is a ${parentTier}`,
+      );
     }
   }
 
@@ -176,7 +203,11 @@ class UnitsPlanner {
     // A line with a new code takes over a unit that had none; a line without a code means whichever has that name.
     const candidates = line.code === null ? sameName : sameName.filter((unit) => unit.code === null);
     if (candidates.length > 1) {
-      this.fault(line, 'code', `${candidates.length} units of this name stand there; give the code of the one that is meant`);
+      this.fault(
+        line,
+        'code',
+        `${candidates.length} units of this name stand there; give the code of the one that is meant`,
+      );
     }
     return { line, parent, existing: candidates[0] ?? null };
   }
@@ -195,7 +226,11 @@ class UnitsPlanner {
       const other = first.get(key);
       if (!other) first.set(key, one);
       else if (one.line.code === null || other.line.code === null) {
-        this.fault(one.line, 'name', `the same unit stands already in line ${other.line.line}; two of one name need codes`);
+        this.fault(
+          one.line,
+          'name',
+          `the same unit stands already in line ${other.line.line}; two of one name need codes`,
+        );
       }
     }
   }
@@ -213,7 +248,11 @@ class UnitsPlanner {
       const line = newTier.get(unit.parentId ?? 0);
       if (!line || named.has(unit.id) || told.has(line)) continue;
       told.add(line);
-      this.fault(line, 'tier', `the unit cannot become a ${line.tier} while ${unit.name}, a ${unit.tier}, stands below it`);
+      this.fault(
+        line,
+        'tier',
+        `the unit cannot become a ${line.tier} while ${unit.name}, a ${unit.tier}, stands below it`,
+      );
     }
   }
 

@@ -12,7 +12,8 @@ export type RuntimeErrorCode =
   | 'temporal-failed'
   | 'not-ours'
   | 'bad-setting'
-  | 'deadline-passed';
+  | 'deadline-passed'
+  | 'process-failed';
 
 /** The documented exit codes: 2 usage, 5 conflict, 6 database or Temporal unreachable, 8 deadline passed. */
 const exitCodes: Record<RuntimeErrorCode, number> = {
@@ -26,6 +27,7 @@ const exitCodes: Record<RuntimeErrorCode, number> = {
   'not-ours': 1,
   'bad-setting': 2,
   'deadline-passed': 8,
+  'process-failed': 1,
 };
 
 /** A failure of the runtime: `message` is a sentence that names every way out, without secrets. */

@@ -13,7 +13,8 @@ export async function testDatabase(name: string): Promise<Database> {
   const url = process.env['DATABASE_URL'];
   if (url === undefined) throw new Error('DATABASE_URL is not set: run the tests by `npm test`');
   const word = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_');
-  if (word.length > NAME_CHARACTERS_MOST) throw new RangeError(`${name} is too long for the name of a schema`);
+  if (word.length > NAME_CHARACTERS_MOST)
+    throw new RangeError(`${name} is too long for the name of a schema`);
   const database = openDatabase({ url, schema: `test_${word}` });
   await database.query(`drop schema if exists test_${word} cascade`);
   await migrate(database);

@@ -42,12 +42,16 @@ export function difference(one: History, other: History): string | null {
   for (const [unitId, life] of one.lives) {
     const twin = other.lives.get(unitId);
     if (!twin) return `unit ${unitId} is missing`;
-    if (life.path.length === twin.path.length && life.path.every((entry, index) => entry === twin.path[index])) {
+    if (
+      life.path.length === twin.path.length &&
+      life.path.every((entry, index) => entry === twin.path[index])
+    ) {
       const [left, right] = [JSON.stringify(life.final), JSON.stringify(twin.final)];
       if (left !== right) return `unit ${unitId} ends otherwise: ${left} | ${right}`;
       continue;
     }
-    const only = (mine: string[], theirs: string[]) => mine.filter((entry) => !theirs.includes(entry)).join('; ');
+    const only = (mine: string[], theirs: string[]) =>
+      mine.filter((entry) => !theirs.includes(entry)).join('; ');
     return `unit ${unitId} takes another path: ${only(life.path, twin.path)} | ${only(twin.path, life.path)}`;
   }
   return null;
@@ -174,7 +178,11 @@ function opensOnTime({ history, world, place, life, last }: View): string | null
   const dueAt =
     openedAt === null
       ? Infinity
-      : Math.min(done(world, openedAt + (wait ?? 0)), Math.max(openedAt, heardAt), last.bridgedAt ?? Infinity);
+      : Math.min(
+          done(world, openedAt + (wait ?? 0)),
+          Math.max(openedAt, heardAt),
+          last.bridgedAt ?? Infinity,
+        );
   for (const subordinate of place.subordinates) {
     const expected = dueAt < life.endedAt ? dueAt : null;
     const found = lifeOf(history, subordinate).last?.openedAt ?? null;
@@ -225,7 +233,7 @@ function superiorHears(view: View): string | null {
   return trouble && !heard ? `in trouble, but ${to} was never told` : null;
 }
 
-function digestsOnTime({ world, life }: View): string | null {
+function digestsOnTime({ world, place, life, last }: View): string | null {
   const { most, windowMs, urgentWindowMs } = world.rules.digest;
   const windows = life.troubles.map(({ at, kind }) => ({
     at,
@@ -234,10 +242,17 @@ function digestsOnTime({ world, life }: View): string | null {
   const digests = life.sends.filter(({ send }) => send.kind === 'digest').map(({ at }) => at);
   for (const [index, at] of digests.entries()) {
     const since = digests[index - 1] ?? 0;
-    if (!windows.some((window) => window.at >= since && window.until <= at)) return `digest ${index} at ${at} is early`;
+    if (!windows.some((window) => window.at >= since && window.until <= at))
+      return `digest ${index} at ${at} is early`;
   }
+  // Once those below report past this unit, their trouble stands in another's digest.
+  const heardUntil = Math.min(
+    life.endedAt,
+    place.superiorId === null ? Infinity : (last.bridgedAt ?? Infinity),
+  );
+  if (digests.some((at) => at > heardUntil)) return 'a digest although nobody reports here any more';
   for (const { at, until } of windows) {
-    if (at >= life.endedAt || until >= life.endedAt) continue;
+    if (at >= heardUntil || until >= heardUntil) continue;
     if (digests.some((digest) => digest >= at && digest <= until)) continue;
     if (digests.filter((digest) => digest <= until).length >= most) continue;
     return `trouble at ${at} is in no digest until ${until}`;
@@ -251,7 +266,8 @@ function sendsBounded({ world, life }: View): string | null {
   const twice = keys.find((key, index) => keys.indexOf(key) !== index);
   if (twice !== undefined) return `two sends are ${twice}`;
   const limit = ladder.length + TIERS.length + digest.most + 1;
-  if (keys.filter((key) => key.startsWith('digest')).length > digest.most) return 'more digests than the rules allow';
+  if (keys.filter((key) => key.startsWith('digest')).length > digest.most)
+    return 'more digests than the rules allow';
   return keys.length <= limit ? null : `${keys.length} sends, the limit is ${limit}`;
 }
 
@@ -267,22 +283,40 @@ function tellsBounded({ life }: View): string | null {
 function wordsKept({ life, last }: View): string | null {
   const before = words(life).filter((word) => word.arrivedAt < life.endedAt);
   const answered = standsAnswered(before);
-  if (answered !== (last.status === 'answered')) return `is ${last.status} at the end, by its words answered: ${answered}`;
+  if (answered !== (last.status === 'answered'))
+    return `is ${last.status} at the end, by its words answered: ${answered}`;
   const first = (times: Instant[]) => (times.length > 0 ? Math.min(...times) : null);
-  const answeredAt = first(words(life).filter((word) => !word.cannotAct).map((word) => word.at));
-  if (life.final?.answeredAt !== answeredAt) return `answered at ${life.final?.answeredAt}, not at ${answeredAt}`;
-  const cannotActAt = first(words(life).filter((word) => word.cannotAct).map((word) => word.at));
-  if (life.final?.cannotActAt !== cannotActAt) return `cannot act at ${life.final?.cannotActAt}, not ${cannotActAt}`;
-  const toldAt = first(life.arrivals.flatMap(({ message }) => (message.kind === 'handed off' ? [message.at] : [])));
+  const answeredAt = first(
+    words(life)
+      .filter((word) => !word.cannotAct)
+      .map((word) => word.at),
+  );
+  if (life.final?.answeredAt !== answeredAt)
+    return `answered at ${life.final?.answeredAt}, not at ${answeredAt}`;
+  const cannotActAt = first(
+    words(life)
+      .filter((word) => word.cannotAct)
+      .map((word) => word.at),
+  );
+  if (life.final?.cannotActAt !== cannotActAt)
+    return `cannot act at ${life.final?.cannotActAt}, not ${cannotActAt}`;
+  const toldAt = first(
+    life.arrivals.flatMap(({ message }) => (message.kind === 'handed off' ? [message.at] : [])),
+  );
   return life.final?.toldAt === toldAt ? null : `told at ${life.final?.toldAt}, not at ${toldAt}`;
 }
 
 function concludes({ history, place, life, last }: View): string | null {
-  const below = place.subordinates.map((unitId) => lifeOf(history, unitId).tells.find(isConclusion)?.at ?? Infinity);
+  const below = place.subordinates.map(
+    (unitId) => lifeOf(history, unitId).tells.find(isConclusion)?.at ?? Infinity,
+  );
   const completeAt = Math.max(0, ...below);
   const answeredAt = answeredAtInstant(life, completeAt)
     ? completeAt
-    : Math.min(Infinity, ...life.turns.filter(({ at, to }) => at >= completeAt && to === 'answered').map(({ at }) => at));
+    : Math.min(
+        Infinity,
+        ...life.turns.filter(({ at, to }) => at >= completeAt && to === 'answered').map(({ at }) => at),
+      );
   const expected = answeredAt < life.endedAt;
   return last.concluded === expected ? null : `concluded: ${last.concluded}, expected: ${expected}`;
 }
@@ -296,7 +330,8 @@ function endReportOnce({ world, place, life, last }: View): string | null {
   const reports = life.sends.filter(({ send }) => send.kind === 'end report');
   const dueAt = last.openedAt === null ? Infinity : done(world, last.openedAt + afterMs);
   const expected = tiers.includes(place.tier) && (last.concluded || dueAt < life.endedAt);
-  if (reports.length !== Number(expected)) return `${reports.length} end reports, expected ${Number(expected)}`;
+  if (reports.length !== Number(expected))
+    return `${reports.length} end reports, expected ${Number(expected)}`;
   const at = reports[0]?.at;
   if (at === undefined || at === dueAt || (at < dueAt && last.concluded)) return null;
   return `end report at ${at}, due at ${dueAt}`;

@@ -74,7 +74,7 @@ export class Recorder {
       const life = this.life(unitId);
       life.final = unit;
       life.last ??= unit;
-      life.path.sort();
+      life.path = inOrder(life.path);
     }
     return { world: this.world, lives: this.lives, endsAt: this.endsAt, atRest, faults: this.faults };
   }
@@ -118,7 +118,8 @@ export class Recorder {
     if (after.rung !== before.rung) {
       note(`rung ${after.rung} begun`);
       life.rungs.push({ rung: after.rung, at: now, deliveries: 0 });
-      if (after.rung !== before.rung + 1) this.faults.push(`unit ${after.unitId} skipped from rung ${before.rung} to ${after.rung}`);
+      if (after.rung !== before.rung + 1)
+        this.faults.push(`unit ${after.unitId} skipped from rung ${before.rung} to ${after.rung}`);
     }
     if (after.openedAt !== before.openedAt) note('opened');
     if (after.silentAt !== before.silentAt) note('silent');
@@ -144,12 +145,14 @@ export class Recorder {
       if (before[key] !== null && after[key] !== before[key]) fault(`${key} changed`);
     }
     for (const key of ['toldAt', 'answeredAt', 'cannotActAt'] as const) {
-      if (before[key] !== null && (after[key] === null || after[key] > before[key])) fault(`${key} moved later`);
+      if (before[key] !== null && (after[key] === null || after[key] > before[key]))
+        fault(`${key} moved later`);
     }
     for (const key of ['concluded', 'descended', 'endReportSent'] as const) {
       if (before[key] && !after[key]) fault(`${key} was taken back`);
     }
-    if (after.ended && Object.values(after.timers).some((at) => at !== null)) fault('a timer is set after the end');
+    if (after.ended && Object.values(after.timers).some((at) => at !== null))
+      fault('a timer is set after the end');
   }
 
   private sent(unitId: UnitId, send: Send, now: Instant): void {
@@ -208,4 +211,17 @@ function newLife(): Life {
     final: null,
     endedAt: Infinity,
   };
+}
+
+/**
+ * A path with its entries in order. Of one instant's changes of address only the furthest counts: two bridges of one
+ * instant may reach a unit one by one or at once.
+ */
+function inOrder(path: readonly string[]): string[] {
+  const entries = new Map<string, string>();
+  for (const entry of path) {
+    const address = /^(\d+ (?:reports to|sends bridge notice)) /.exec(entry);
+    entries.set(address?.[1] ?? entry, entry);
+  }
+  return [...entries.values()].sort();
 }

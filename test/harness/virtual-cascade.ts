@@ -23,6 +23,8 @@ export type Running = {
   most: () => number;
   random: () => number;
   shuffled: boolean;
+  /** All deadlines of a cell that are due in one instant fire in one turn: then ties between deadlines are anybody's. */
+  together: boolean;
 };
 
 type Happening =
@@ -42,11 +44,12 @@ export function plainRunning(world: World): Running {
     most: () => 1_000,
     random: () => 0,
     shuffled: false,
+    together: false,
   };
 }
 
 /** A random connected partition: each unit roots a cell of its own or belongs to its superior's. */
-export function randomRunning(world: World, seed: number): Running {
+export function randomRunning(world: World, seed: number, together = false): Running {
   const random = streamOf(seed);
   const share = random() < 0.2 ? 1 : random();
   const cellOf = new Map<UnitId, UnitId>();
@@ -55,7 +58,7 @@ export function randomRunning(world: World, seed: number): Running {
     cellOf.set(unitId, above === undefined || random() < share ? unitId : above);
   }
   const limit = 1 + Math.floor(random() * 50);
-  return { cellOf, most: () => 1 + Math.floor(random() * limit), random, shuffled: true };
+  return { cellOf, most: () => 1 + Math.floor(random() * limit), random, shuffled: true, together };
 }
 
 export function runCascade(world: World, running: Running, machine: Machine = advance): History {
@@ -84,7 +87,8 @@ class VirtualCascade {
   run(): History {
     const { world } = this;
     for (const { unitId, superiorId } of world.places.values()) {
-      if (superiorId === null) this.plan(world.startAt, { kind: 'letter', letter: { unitId, message: { kind: 'opened' } } });
+      if (superiorId === null)
+        this.plan(world.startAt, { kind: 'letter', letter: { unitId, message: { kind: 'opened' } } });
     }
     for (const { unitId, at, word } of world.unasked) this.plan(at, { kind: 'word', unitId, word });
     if (world.cancelAt !== null) this.plan(world.cancelAt, { kind: 'end', how: 'cancelled' });
@@ -110,11 +114,18 @@ class VirtualCascade {
       else if (item.kind === 'letter') this.arrive(item.letter);
     }
     this.takeMail();
-    for (let unitId = this.nextDue(due); unitId !== null; unitId = this.nextDue(due)) {
-      due.delete(unitId);
-      this.turn(this.cellOf(unitId), [], [unitId]);
+    for (let first = this.nextDue(due); first !== undefined; first = this.nextDue(due)) {
+      this.fire(first, due);
       this.takeMail();
     }
+  }
+
+  private fire(first: UnitId, due: Set<UnitId>): void {
+    const cell = this.cellOf(first);
+    const mates = this.running.together
+      ? shuffle([...due].filter((unitId) => this.isDue(unitId) && this.cellOf(unitId) === cell), this.running.random)
+      : [first];
+    for (const unitId of this.turn(cell, [], mates)) due.delete(unitId);
   }
 
   private hear(unitId: UnitId, at: Instant, word: Word): void {
@@ -143,7 +154,8 @@ class VirtualCascade {
     if (model.outcome === 'exhausted') return this.letterAt(settledAt, exhausted);
     this.letterAt(settledAt, { unitId, message: { kind: 'handed off', rung, at: this.now } });
     if (model.bounceAfterMs !== null) this.letterAt(settledAt + model.bounceAfterMs, exhausted);
-    for (const { afterMs, word } of model.words) this.plan(this.now + afterMs, { kind: 'word', unitId, word });
+    for (const { afterMs, word } of model.words)
+      this.plan(this.now + afterMs, { kind: 'word', unitId, word });
   }
 
   private letterAt(at: Instant, letter: Letter): void {
@@ -162,19 +174,21 @@ class VirtualCascade {
     }
   }
 
-  private nextDue(due: ReadonlySet<UnitId>): UnitId | null {
-    let first: UnitId | null = null;
-    for (const unitId of due) {
-      const unit = this.units.get(unitId);
-      const at = unit ? nextDeadline(unit) : null;
-      if (at !== null && at <= this.now && (first === null || unitId < first)) first = unitId;
-    }
+  private nextDue(due: ReadonlySet<UnitId>): UnitId | undefined {
+    let first: UnitId | undefined;
+    for (const unitId of due) if (this.isDue(unitId) && (first === undefined || unitId < first)) first = unitId;
     return first;
+  }
+
+  private isDue(unitId: UnitId): boolean {
+    const at = nextDeadline(this.unit(unitId));
+    return at !== null && at <= this.now;
   }
 
   // ── one turn of one cell ────────────────────────────────────────────────────────────────────────────────
 
-  private turn(cell: UnitId, letters: Letter[], due: UnitId[]): void {
+  /** Which of the units that were due were taken. */
+  private turn(cell: UnitId, letters: Letter[], due: UnitId[]): UnitId[] {
     this.turns += 1;
     const { rules } = this.world;
     const most = this.running.most();
@@ -188,6 +202,7 @@ class VirtualCascade {
     }
     this.recorder.dead(next.value.dead);
     this.post(next.value.letters);
+    return due.slice(0, most);
   }
 
   private supply(cell: UnitId, need: Need, due: UnitId[]): Supply {
@@ -195,7 +210,9 @@ class VirtualCascade {
       case 'units':
         return {
           kind: 'units',
-          units: need.unitIds.filter((unitId) => this.cellOf(unitId) === cell).map((unitId) => this.unit(unitId)),
+          units: need.unitIds
+            .filter((unitId) => this.cellOf(unitId) === cell)
+            .map((unitId) => this.unit(unitId)),
         };
       case 'subordinates':
         return {
@@ -207,7 +224,9 @@ class VirtualCascade {
       case 'recipients':
         return {
           kind: 'recipients',
-          deliveries: need.sends.map(({ unitId, send }) => (send.kind === 'rung' ? this.send(unitId, send.rung) : 1)),
+          deliveries: need.sends.map(({ unitId, send }) =>
+            send.kind === 'rung' ? this.send(unitId, send.rung) : 1,
+          ),
         };
       case 'due':
         return { kind: 'due', unitIds: due.slice(0, need.most) };

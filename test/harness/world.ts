@@ -54,7 +54,18 @@ const pack = rulePackSchema.parse(
 const SHIPPED = [resolveRules(pack, 'red'), resolveRules(pack, 'yellow')];
 
 const START_AT = 1_000_000_000;
-const KEY = { plan: 1, handOff: 2, lag: 3, fail: 4, word: 5, delay: 6, again: 7, unasked: 8, tie: 9, outcome: 10 };
+const KEY = {
+  plan: 1,
+  handOff: 2,
+  lag: 3,
+  fail: 4,
+  word: 5,
+  delay: 6,
+  again: 7,
+  unasked: 8,
+  tie: 9,
+  outcome: 10,
+};
 
 export function worldOf(seed: number): World {
   const random = streamOf(seed);
@@ -70,9 +81,12 @@ export function worldOf(seed: number): World {
   const expiresAt = START_AT + lastsMs;
   const cancelAt = random() < 0.35 ? START_AT + 1 + Math.floor(random() * lastsMs) : null;
   const outageAt = START_AT + Math.floor(random() * lastsMs);
-  const outage = random() < 0.12 ? { from: outageAt, to: outageAt + Math.floor(random() * 15 * MINUTE_MS) + 1 } : null;
+  const outage =
+    random() < 0.12 ? { from: outageAt, to: outageAt + Math.floor(random() * 15 * MINUTE_MS) + 1 } : null;
   const talkative = random() < 0.4 ? 0.25 : 0.03;
-  const unasked = [...places.keys()].flatMap((unitId) => unaskedOf(draw, unitId, talkative, { cancelAt, lastsMs, manner }));
+  const unasked = [...places.keys()].flatMap((unitId) =>
+    unaskedOf(draw, unitId, talkative, { cancelAt, lastsMs, manner }),
+  );
   const temper = { silence: random(), failure: random() ** 2 };
   return {
     seed,
@@ -105,7 +119,8 @@ function treeOf(random: () => number): Map<UnitId, Place> {
   const places = new Map<UnitId, Place>();
   const deepens = random();
   for (const [index, unitId] of ids.entries()) {
-    let above = index === 0 ? -1 : Math.floor((random() < deepens ? 1 - random() ** 2 * 0.3 : random()) * index);
+    let above =
+      index === 0 ? -1 : Math.floor((random() < deepens ? 1 - random() ** 2 * 0.3 : random()) * index);
     while (above >= 0 && (depths[above] ?? 0) >= TIERS.length - 1) above -= 1;
     const superiorId = above < 0 ? null : (ids[above] as UnitId);
     const depth = above < 0 ? 0 : (depths[above] ?? 0) + 1;
@@ -149,8 +164,17 @@ function inventedRules(random: () => number, base: Rules): Rules {
     ladder,
     descendWaitMs: Object.fromEntries(waiting),
     handOffMaxMs: minutes(4),
-    digest: { ...base.digest, windowMs: minutes(4), urgentWindowMs: minutes(1), most: Math.floor(random() * 5) },
-    endReport: { ...base.endReport, tiers: TIERS.filter(() => random() < 0.4).map((tier) => tier.id), afterMs: minutes(60) },
+    digest: {
+      ...base.digest,
+      windowMs: minutes(4),
+      urgentWindowMs: minutes(1),
+      most: Math.floor(random() * 5),
+    },
+    endReport: {
+      ...base.endReport,
+      tiers: TIERS.filter(() => random() < 0.4).map((tier) => tier.id),
+      afterMs: minutes(60),
+    },
   };
 }
 
@@ -159,7 +183,9 @@ function withJitter(rules: Rules, random: () => number): Rules {
   return {
     ...rules,
     ladder: rules.ladder.map((rung) => ({ ...rung, waitMs: jitter(rung.waitMs) })),
-    descendWaitMs: Object.fromEntries(Object.entries(rules.descendWaitMs).map(([tier, ms]) => [tier, jitter(ms)])),
+    descendWaitMs: Object.fromEntries(
+      Object.entries(rules.descendWaitMs).map(([tier, ms]) => [tier, jitter(ms)]),
+    ),
     handOffMaxMs: jitter(rules.handOffMaxMs),
     digest: {
       ...rules.digest,
@@ -207,8 +233,13 @@ function wordsOf(behaviour: Behaviour, key: readonly [number, number, number]): 
   const afterMs = onTheDeadline ? waitMs : 1 + Math.floor(draw(KEY.delay, ...key) ** 2 * 2.5 * waitMs);
   const words = [{ afterMs, word: wordOf(draw(KEY.word, ...key, 1)) }];
   const again = draw(KEY.again, ...key);
-  if (again < 0.15) words.push({ afterMs: afterMs + Math.floor(again * 20_000), word: words[0]?.word ?? 'received' });
-  else if (again < 0.25) words.push({ afterMs: afterMs + 1 + Math.floor(again * 40 * MINUTE_MS), word: wordOf(draw(KEY.word, ...key, 2)) });
+  if (again < 0.15)
+    words.push({ afterMs: afterMs + Math.floor(again * 20_000), word: words[0]?.word ?? 'received' });
+  else if (again < 0.25)
+    words.push({
+      afterMs: afterMs + 1 + Math.floor(again * 40 * MINUTE_MS),
+      word: wordOf(draw(KEY.word, ...key, 2)),
+    });
   return words;
 }
 

@@ -1,0 +1,182 @@
+/**
+ * A whole installation on this machine: servers, schema, worker, web and, where asked for, the stand-ins. `up`, the demo,
+ * tests and benches start the same thing under different purposes, so each has data, ports and names of its own.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openDatabase } from '../db/database.ts';
+import { migrate } from '../db/migrate.ts';
+import { freePort } from '../runtime/processes.ts';
+import { startServices, type Services } from '../runtime/services.ts';
+import { supervise, type Supervised } from '../runtime/supervisor.ts';
+
+const ENTRY = fileURLToPath(new URL('./fenghuo.mjs', import.meta.url));
+const WATCH_EVERY_MS = 1_000;
+
+export type Installation = {
+  services: Services;
+  /** The variables by which every process and command of this installation is configured. */
+  environment: Record<string, string>;
+  workers: Supervised[];
+  web: Supervised;
+  sandbox: Supervised | null;
+  /** Where the stand-ins keep what they received. */
+  ledgerDirectory: string;
+  stop(): Promise<void>;
+};
+
+export type InstallationInput = {
+  purpose: string;
+  /** Stand-ins for every channel, with people who answer. */
+  sandbox: boolean;
+  log: (line: string) => void;
+  env?: NodeJS.ProcessEnv;
+  /** @default 1 */
+  workers?: number;
+  /** @default 'fenghuo' */
+  schema?: string;
+  /** Variables for the stand-ins: faults, seed, model. */
+  sandboxEnvironment?: Record<string, string>;
+  /** Temporal's own web pages. @default false */
+  ui?: boolean;
+};
+
+/** Starts everything and waits until it serves. What was started is stopped again where a part of it fails. */
+export async function startInstallation(input: InstallationInput): Promise<Installation> {
+  const env = input.env ?? process.env;
+  const services = await startServices({
+    purpose: input.purpose,
+    log: input.log,
+    env,
+    ui: input.ui ?? false,
+  });
+  const started: Supervised[] = [];
+  try {
+    const environment = await prepareEnvironment(input, services);
+    const ledgerDirectory = environment['FENGHUO_LEDGER_DIR'] ?? '';
+    await applyMigrations(environment, input.log);
+    const run = (name: string, command: string, extra: Record<string, string> = {}) => {
+      const process = supervise({
+        name,
+        file: ENTRY,
+        args: [command],
+        env: { ...env, ...environment, ...extra },
+        logFile: join(services.dataDirectory, 'logs', `${name}.log`),
+        log: input.log,
+      });
+      started.push(process);
+      return process;
+    };
+    input.log('Starting web, worker and stand-ins …');
+    const sandbox = input.sandbox ? run('sandbox', 'sandbox', input.sandboxEnvironment ?? {}) : null;
+    const web = run('web', 'web');
+    const workers = Array.from({ length: input.workers ?? 1 }, (_, index) =>
+      run(`worker-${index + 1}`, 'worker'),
+    );
+    await Promise.all(started.map((process) => process.ready()));
+    writeEnvironment(services.dataDirectory, environment);
+    const watch = watchServices(services, input.log);
+    const stop = async () => {
+      clearInterval(watch);
+      await Promise.all(workers.map((worker) => worker.stop()));
+      await Promise.all([web.stop(), sandbox?.stop()]);
+      await services.stop();
+    };
+    return { services, environment, workers, web, sandbox, ledgerDirectory, stop };
+  } catch (error) {
+    await Promise.all(started.map((process) => process.stop()));
+    await services.stop();
+    throw error;
+  }
+}
+
+/** A server that dies is started again on its port and its data. */
+function watchServices(services: Services, log: (line: string) => void): NodeJS.Timeout {
+  const busy = new Set<string>();
+  return setInterval(() => {
+    for (const name of ['postgres', 'temporal'] as const) {
+      const service = services[name];
+      if (service.alive() || busy.has(name)) continue;
+      busy.add(name);
+      log(`${name} has died; it is started again.`);
+      void service
+        .restart()
+        .catch((error: unknown) => log(`${name} could not be started again: ${String(error)}`))
+        .finally(() => busy.delete(name));
+    }
+  }, WATCH_EVERY_MS);
+}
+
+async function prepareEnvironment(
+  input: InstallationInput,
+  services: Services,
+): Promise<Record<string, string>> {
+  const env = input.env ?? process.env;
+  const kept = readEnvironment(services.dataDirectory);
+  const directory = services.dataDirectory;
+  mkdirSync(join(directory, 'logs'), { recursive: true });
+  const webPort = await freePort(portOf(kept['FENGHUO_PUBLIC_URL']));
+  const environment: Record<string, string> = {
+    DATABASE_URL: services.postgres.url,
+    FENGHUO_SCHEMA: input.schema ?? 'fenghuo',
+    TEMPORAL_ADDRESS: services.temporal.address,
+    TEMPORAL_NAMESPACE: services.temporal.namespace,
+    FENGHUO_SECRET: env['FENGHUO_SECRET'] ?? kept['FENGHUO_SECRET'] ?? randomBytes(32).toString('hex'),
+    FENGHUO_PUBLIC_URL: env['FENGHUO_PUBLIC_URL'] ?? `http://127.0.0.1:${webPort}`,
+    FENGHUO_WEB_PORT: env['FENGHUO_WEB_PORT'] ?? String(webPort),
+  };
+  if (!input.sandbox) return environment;
+  const smtpPort = await freePort(portOf(kept['FENGHUO_SMTP_URL']));
+  const gatewayPort = await freePort(portOf(kept['FENGHUO_GATEWAY_URL']));
+  return {
+    ...environment,
+    FENGHUO_CHANNELS: 'sandbox',
+    FENGHUO_SMTP_URL: `smtp://127.0.0.1:${smtpPort}`,
+    FENGHUO_GATEWAY_URL: `http://127.0.0.1:${gatewayPort}`,
+    FENGHUO_GATEWAY_SECRET: kept['FENGHUO_GATEWAY_SECRET'] ?? randomBytes(24).toString('hex'),
+    FENGHUO_LEDGER_DIR: join(directory, `ledger-${input.schema ?? 'fenghuo'}`),
+  };
+}
+
+function portOf(url: string | undefined): { preferred?: number } {
+  const port = url === undefined ? NaN : Number(new URL(url).port);
+  return Number.isInteger(port) && port > 0 ? { preferred: port } : {};
+}
+
+async function applyMigrations(
+  environment: Record<string, string>,
+  log: (line: string) => void,
+): Promise<void> {
+  const database = openDatabase({
+    url: environment['DATABASE_URL'] ?? '',
+    schema: environment['FENGHUO_SCHEMA'] ?? '',
+  });
+  try {
+    await migrate(database, log);
+  } finally {
+    await database.close();
+  }
+}
+
+/** Where commands of the same clone find the running installation. */
+function environmentFile(directory: string): string {
+  return join(directory, 'environment.json');
+}
+
+/** The variables of an installation that runs or ran here; empty where none did. */
+export function readEnvironment(directory: string): Record<string, string> {
+  try {
+    return JSON.parse(readFileSync(environmentFile(directory), 'utf8')) as Record<string, string>;
+  } catch {
+    return {};
+  }
+}
+
+/** Holds secrets: for its owner alone, and written whole or not at all. */
+function writeEnvironment(directory: string, environment: Record<string, string>): void {
+  const file = environmentFile(directory);
+  writeFileSync(`${file}.new`, JSON.stringify(environment, null, 2), { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+}

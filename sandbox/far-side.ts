@@ -1,0 +1,65 @@
+/** What both stand-ins share: a message is recorded, counted and then noticed by its reader. */
+import type { Channel } from '../domain/rules.ts';
+import type { Arrival, Crowd } from './crowd.ts';
+import type { FaultPlan } from './faults.ts';
+import type { Ledger, LedgerMessage } from './ledger.ts';
+
+/** A message as a stand-in took it. `text` is decoded only where somebody will answer. */
+export type Taken = Omit<LedgerMessage, 'deliveryId' | 'attempt' | 'at'> & Pick<Arrival, 'text'>;
+
+/** What was counted since the start, or of one warning. */
+export type FarSideCounts = { messages: Record<Channel, number>; acts: number };
+
+export class FarSide {
+  /** The plan in force; replaced as a whole at run time. */
+  faults: FaultPlan;
+  readonly seed: string;
+  /** Faults that really hit, by kind. */
+  readonly faultsHit = new Map<string, number>();
+  readonly total: FarSideCounts = { messages: { sms: 0, email: 0 }, acts: 0 };
+  private readonly byWarning = new Map<string, FarSideCounts>();
+  private readonly ledger: Ledger;
+  private readonly crowd: Crowd;
+
+  constructor(input: { ledger: Ledger; crowd: Crowd; seed: string; faults: FaultPlan }) {
+    this.ledger = input.ledger;
+    this.crowd = input.crowd;
+    this.seed = input.seed;
+    this.faults = input.faults;
+  }
+
+  /** Resolves when the message is in the ledger: only then may the sender hear of it. */
+  async take({ text, ...taken }: Taken): Promise<void> {
+    const { deliveryId, attempt } = splitReference(taken.reference);
+    await this.ledger.message({ ...taken, deliveryId, attempt, at: new Date().toISOString() });
+    this.countMessage(taken);
+    this.crowd.notice({ ...taken, deliveryId, text });
+  }
+
+  countMessage({ channel, warningId }: { channel: Channel; warningId: string }): void {
+    this.total.messages[channel] += 1;
+    this.countsOf(warningId).messages[channel] += 1;
+  }
+
+  countAct(warningId: string): void {
+    this.total.acts += 1;
+    this.countsOf(warningId).acts += 1;
+  }
+
+  hit(fault: string): void {
+    this.faultsHit.set(fault, (this.faultsHit.get(fault) ?? 0) + 1);
+  }
+
+  /** Zero counts for a warning that nothing is known of. */
+  countsOf(warningId: string): FarSideCounts {
+    let counts = this.byWarning.get(warningId);
+    if (!counts) this.byWarning.set(warningId, (counts = { messages: { sms: 0, email: 0 }, acts: 0 }));
+    return counts;
+  }
+}
+
+/** `<delivery>.<attempt>`; what has another form is a delivery of its own with attempt 0. */
+export function splitReference(reference: string): { deliveryId: string; attempt: number } {
+  const match = /^(.+)\.(\d{1,6})$/.exec(reference);
+  return match ? { deliveryId: match[1] ?? '', attempt: Number(match[2]) } : { deliveryId: reference, attempt: 0 };
+}

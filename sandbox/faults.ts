@@ -1,0 +1,130 @@
+/**
+ * What goes wrong at the far side, by a seeded plan. Each attempt of each delivery meets at most one fault, drawn by the
+ * attempt's reference; a bad address is bad for good, drawn by the address.
+ */
+import { draw } from './draws.ts';
+
+/** Shares are between 0 and 1; those of one channel add up to 1 at most. What is left out does not happen. */
+export type FaultPlan = {
+  email?: {
+    /** Messages that are refused with this reply after their body, and not recorded. */
+    replies?: readonly { share: number; code: number; text: string }[];
+    /** Recorded, then the connection is cut before the 250. */
+    answerLostShare?: number;
+    /** Recorded, and the 250 waits this long. */
+    tarpit?: { share: number; delayMs: number };
+    /** Addresses that do not exist: 550 5.1.1 to the recipient. */
+    badAddressShare?: number;
+  };
+  sms?: {
+    /** Recorded, then the connection is cut before the answer. */
+    answerLostShare?: number;
+    /** 429, not recorded. */
+    throttledShare?: number;
+    /** 503, not recorded. */
+    serverErrorShare?: number;
+    /** Not recorded and never answered. */
+    hangShare?: number;
+    /** `FILTERED`, not recorded. */
+    filteredShare?: number;
+    /** Numbers that do not exist: `BAD_NUMBER`. */
+    badNumberShare?: number;
+  };
+};
+
+export type EmailFault =
+  | { kind: 'reply'; code: number; text: string }
+  | { kind: 'answer lost' }
+  | { kind: 'tarpit'; delayMs: number };
+
+export type SmsFault = 'answer lost' | 'throttled' | 'server error' | 'hang' | 'filtered';
+
+/** What one e-mail meets; null where all goes well. */
+export function emailFault(plan: FaultPlan, seed: string, reference: string): EmailFault | null {
+  const { replies = [], answerLostShare = 0, tarpit } = plan.email ?? {};
+  return pick(() => draw(seed, 'email fault', reference), [
+    [answerLostShare, { kind: 'answer lost' }],
+    [tarpit?.share ?? 0, { kind: 'tarpit', delayMs: tarpit?.delayMs ?? 0 }],
+    ...replies.map(({ share, code, text }): Chance<EmailFault> => [share, { kind: 'reply', code, text }]),
+  ]);
+}
+
+/** What one SMS meets; null where all goes well. */
+export function smsFault(plan: FaultPlan, seed: string, reference: string): SmsFault | null {
+  const { sms = {} } = plan;
+  return pick(() => draw(seed, 'sms fault', reference), [
+    [sms.answerLostShare ?? 0, 'answer lost'],
+    [sms.throttledShare ?? 0, 'throttled'],
+    [sms.serverErrorShare ?? 0, 'server error'],
+    [sms.hangShare ?? 0, 'hang'],
+    [sms.filteredShare ?? 0, 'filtered'],
+  ]);
+}
+
+/** True for an address that does not exist. */
+export function badAddress(plan: FaultPlan, seed: string, channel: 'email' | 'sms', address: string): boolean {
+  const share = channel === 'email' ? plan.email?.badAddressShare : plan.sms?.badNumberShare;
+  return share !== undefined && share > 0 && draw(seed, `bad ${channel}`, address) < share;
+}
+
+type Chance<Fault> = readonly [share: number, fault: Fault];
+
+function pick<Fault>(drawn: () => number, chances: readonly Chance<Fault>[]): Fault | null {
+  // Without faults, which is the rule, nothing is hashed.
+  if (chances.every(([share]) => share === 0)) return null;
+  let left = drawn();
+  for (const [share, fault] of chances) {
+    if (left < share) return fault;
+    left -= share;
+  }
+  return null;
+}
+
+const SHARES: Readonly<Record<'email' | 'sms', readonly string[]>> = {
+  email: ['answerLostShare', 'badAddressShare'],
+  sms: ['answerLostShare', 'throttledShare', 'serverErrorShare', 'hangShare', 'filteredShare', 'badNumberShare'],
+};
+
+/** Reads a plan as it comes in by HTTP: the plan, or a sentence about what is wrong with it. */
+export function parseFaultPlan(input: unknown): FaultPlan | string {
+  if (!isRecord(input)) return 'A fault plan is an object with `email` and `sms`.';
+  for (const [channel, faults] of Object.entries(input)) {
+    if (channel !== 'email' && channel !== 'sms') return `There is no channel ${channel}; there are email and sms.`;
+    if (!isRecord(faults)) return `The faults of ${channel} are an object.`;
+    for (const [name, value] of Object.entries(faults)) {
+      const wrong = wrongFault(channel, name, value);
+      if (wrong) return wrong;
+    }
+  }
+  return input;
+}
+
+function wrongFault(channel: 'email' | 'sms', name: string, value: unknown): string | null {
+  if (SHARES[channel].includes(name)) return isShare(value) ? null : `${channel}.${name} is a number from 0 to 1.`;
+  if (channel === 'email' && name === 'tarpit') {
+    const right = isRecord(value) && isShare(value.share) && isDelay(value.delayMs);
+    return right ? null : 'email.tarpit is { share, delayMs }.';
+  }
+  if (channel === 'email' && name === 'replies') {
+    const right = Array.isArray(value) && value.every(isReply);
+    return right ? null : 'email.replies is a list of { share, code, text }, the code from 400 to 599.';
+  }
+  return `There is no fault ${channel}.${name}.`;
+}
+
+function isReply(value: unknown): boolean {
+  if (!isRecord(value) || !isShare(value.share) || typeof value.text !== 'string') return false;
+  return Number.isInteger(value.code) && Number(value.code) >= 400 && Number(value.code) <= 599;
+}
+
+function isShare(value: unknown): boolean {
+  return typeof value === 'number' && value >= 0 && value <= 1;
+}
+
+function isDelay(value: unknown): boolean {
+  return typeof value === 'number' && value >= 0 && Number.isFinite(value);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
