@@ -54,7 +54,11 @@ type Row = {
 /** The first row that matches decides; what matches none is decided by the body. */
 const RESULTS: readonly Row[] = [
   // A server that turns the whole session away says nothing about this message.
-  { error: /^(EPROTOCOL|ECONNECTION|ESOCKET)$/, reply: /^5/, result: { outcome: 'later', reason: 'session-refused' } },
+  {
+    error: /^(EPROTOCOL|ECONNECTION|ESOCKET)$/,
+    reply: /^5/,
+    result: { outcome: 'later', reason: 'session-refused' },
+  },
   { enhanced: /^5\.2\.2$/, result: { outcome: 'later', reason: 'mailbox-full' } },
   { reply: /^552$/, result: { outcome: 'later', reason: 'mailbox-full' } },
   { reply: /^(530|534|535|538)$/, result: { outcome: 'later', reason: 'config' } },
@@ -66,7 +70,11 @@ const RESULTS: readonly Row[] = [
   { reply: /^421$/, result: { outcome: 'later', reason: 'server-busy' } },
   { reply: /^45[01]$/, result: { outcome: 'later', reason: 'greylisted' } },
   { reply: /^4/, result: { outcome: 'later', reason: 'temporary' } },
-  { error: /^(EAUTH|ENOAUTH|EOAUTH2|ECONFIG|EREQUIRETLS)$/, reply: 'none', result: { outcome: 'later', reason: 'config' } },
+  {
+    error: /^(EAUTH|ENOAUTH|EOAUTH2|ECONFIG|EREQUIRETLS)$/,
+    reply: 'none',
+    result: { outcome: 'later', reason: 'config' },
+  },
   // Nodemailer refused the address or the message itself; nothing was said to the server.
   { error: /^EENVELOPE$/, reply: 'none', result: { outcome: 'failed', reason: 'bad-contact' } },
   { error: /^EMESSAGE$/, reply: 'none', result: { outcome: 'failed', reason: 'rejected' } },
@@ -199,7 +207,8 @@ function mailOf(message: OutgoingMessage, from: string) {
 
 function failureOf(error: unknown, bodyBegun: boolean): EmailFailure {
   const { code, response } = (error ?? {}) as { code?: unknown; response?: unknown };
-  const match = typeof response === 'string' ? /^([45]\d\d)(?:[ -]([245]\.\d{1,3}\.\d{1,3}))?/.exec(response) : null;
+  const match =
+    typeof response === 'string' ? /^([45]\d\d)(?:[ -]([245]\.\d{1,3}\.\d{1,3}))?/.exec(response) : null;
   return {
     error: typeof code === 'string' ? code : '',
     reply: match?.[1] ?? null,

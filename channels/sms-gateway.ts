@@ -45,7 +45,8 @@ const RESULTS: readonly Row[] = [
 export function gatewayResult(answer: GatewayAnswer): SendResult {
   const { code, messageId } = answer;
   const status = String(answer.status);
-  if (status.startsWith('2') && code === 'OK' && messageId) return { outcome: 'handed off', providerId: messageId };
+  if (status.startsWith('2') && code === 'OK' && messageId)
+    return { outcome: 'handed off', providerId: messageId };
   const row = RESULTS.find(
     (candidate) =>
       (!candidate.status || candidate.status.test(status)) &&
@@ -77,7 +78,13 @@ export type SmsGatewayChannelOptions = {
 
 /** Sends each message as one request, under the reference `<delivery>.<attempt>`. */
 export function createSmsGatewayChannel(options: SmsGatewayChannelOptions): ChannelPort {
-  const { secret, signature = '', live, concurrency = CONCURRENCY, messageTimeoutMs = MESSAGE_TIMEOUT_MS } = options;
+  const {
+    secret,
+    signature = '',
+    live,
+    concurrency = CONCURRENCY,
+    messageTimeoutMs = MESSAGE_TIMEOUT_MS,
+  } = options;
   const base = new URL(options.url);
   const path = `${base.pathname.replace(/\/$/, '')}/sms/send`;
   const pool = new Pool(base.origin, {

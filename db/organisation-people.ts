@@ -45,6 +45,11 @@ export async function currentPosts(
   );
 }
 
+/** Gives up these people's references, which now name others; their rows stay for what they answered. */
+export async function retireReferences(sql: Sql, ids: readonly number[]): Promise<void> {
+  await sql.query(`update people set reference = 'former ' || id where id = any ($1)`, [ids]);
+}
+
 export type NewPerson = { reference: string; name: string; language: string; synthetic: boolean };
 
 /** Inserts people; gives back their ids by reference. */

@@ -110,8 +110,24 @@ test.each(TABLE)('%j is read as %j', (text, reply) => {
 });
 
 describe('for any text', () => {
-  const wide = (text: string) => text.replace(/[!-~]/g, (char) => String.fromCharCode(char.charCodeAt(0) + 0xfee0));
-  const fragment = fc.constantFrom('1', '2', '3', '12', '4821', ' ', ',', '收到', '已转移', '人', '无法执行', 'td', 'ok', '①');
+  const wide = (text: string) =>
+    text.replace(/[!-~]/g, (char) => String.fromCharCode(char.charCodeAt(0) + 0xfee0));
+  const fragment = fc.constantFrom(
+    '1',
+    '2',
+    '3',
+    '12',
+    '4821',
+    ' ',
+    ',',
+    '收到',
+    '已转移',
+    '人',
+    '无法执行',
+    'td',
+    'ok',
+    '①',
+  );
   const likely = fc.array(fragment, { maxLength: 6 }).map((parts) => parts.join(''));
   const any = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme' }), likely);
 

@@ -55,7 +55,9 @@ function tokensOf(text: string): string[] {
   if (plain.length > CHARACTERS_MOST) return [];
   // Marks are dropped with the punctuation: the keycap 1️⃣ is a 1 with marks.
   const kept = plain.replace(/[^\p{L}\p{N}]+/gu, ' ');
-  return (kept.match(/[0-9]+|[^0-9]+/gu) ?? []).map((run) => run.replaceAll(' ', '')).filter((run) => run !== '');
+  return (kept.match(/[0-9]+|[^0-9]+/gu) ?? [])
+    .map((run) => run.replaceAll(' ', ''))
+    .filter((run) => run !== '');
 }
 
 function answerWithCode(tokens: readonly string[], code: string | undefined): Reply | null {
@@ -71,6 +73,7 @@ function answerOf(tokens: readonly string[], code: string | null): Reply | null 
     return answer === undefined ? null : { answer, count: null, code };
   }
   if (ANSWERS.get(head) !== 'done' || !COUNT.test(second)) return null;
-  if (third === undefined ? code === null && CODE.test(second) : head !== '已转移' || third !== '人') return null;
+  if (third === undefined ? code === null && CODE.test(second) : head !== '已转移' || third !== '人')
+    return null;
   return { answer: 'done', count: Number(second), code };
 }

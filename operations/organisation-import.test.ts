@@ -17,7 +17,14 @@ const TREE = `code,name,parent_code,tier
 `;
 
 /** What the database knows of a unit, by names instead of ids. */
-type Known = { code: string | null; name: string; tier: string; parent: string | null; path: string; cell: string };
+type Known = {
+  code: string | null;
+  name: string;
+  tier: string;
+  parent: string | null;
+  path: string;
+  cell: string;
+};
 
 let database: Database;
 
@@ -99,7 +106,11 @@ describe('a file of units', () => {
 
   test('is the real tree of Chongqing: 12,340 units in 39 cells, and unchanged the second time', async () => {
     const file = readFileSync(new URL('../scenarios/chongqing-units.csv', import.meta.url));
-    expect(await importOrganisation({ database, file })).toMatchObject({ added: 12_340, changed: 0, unchanged: 0 });
+    expect(await importOrganisation({ database, file })).toMatchObject({
+      added: 12_340,
+      changed: 0,
+      unchanged: 0,
+    });
     const counts = await database.query(
       `select tier, count(*) as units, min(cardinality(path)) as depth, count(distinct cell_unit_id) as cells
        from units group by tier order by depth`,
@@ -110,7 +121,11 @@ describe('a file of units', () => {
       { tier: 'township', units: 1031, depth: 3, cells: 38 },
       { tier: 'village', units: 11270, depth: 4, cells: 38 },
     ]);
-    expect(await importOrganisation({ database, file })).toMatchObject({ added: 0, changed: 0, unchanged: 12_340 });
+    expect(await importOrganisation({ database, file })).toMatchObject({
+      added: 0,
+      changed: 0,
+      unchanged: 12_340,
+    });
   });
 });
 
@@ -135,7 +150,11 @@ describe('a faulty line is named', () => {
     ['neither code nor parent', ',某区,,district', 'code', 'needs the code of the unit above'],
   ])('%s', async (_, line, column, words) => {
     const error = await refusal(`${header}${line}\n`);
-    expect(error).toMatchObject({ code: 'import', refusal: 'usage', message: expect.stringContaining('nothing was imported') as string });
+    expect(error).toMatchObject({
+      code: 'import',
+      refusal: 'usage',
+      message: expect.stringContaining('nothing was imported') as string,
+    });
     const place = column === null ? 'line 3: ' : `line 3, column ${column}: `;
     expect(error.details.filter((detail) => detail.startsWith(place)).join()).toContain(words);
     expect(await units()).toEqual([]);
@@ -161,7 +180,9 @@ describe('a faulty line is named', () => {
   });
 
   test('a cycle of three names each of its lines with the whole ring', async () => {
-    const error = await refusal('code,name,parent_code,tier\n1,甲,3,district\n2,乙,1,township\n3,丙,2,village\n');
+    const error = await refusal(
+      'code,name,parent_code,tier\n1,甲,3,district\n2,乙,1,township\n3,丙,2,village\n',
+    );
     expect(error.details).toEqual([
       'line 2, column parent_code: the unit would stand above itself: 甲 → 丙 → 乙 → 甲',
       'line 3, column parent_code: the unit would stand above itself: 乙 → 甲 → 丙 → 乙',
@@ -208,13 +229,20 @@ describe('a second import shows the difference', () => {
   test('a dry run shows the same and writes nothing', async () => {
     const before = await units();
     const file = TREE.replace('濯水镇', '濯水古镇') + '500103,新镇,5001,township\n';
-    expect(await importOrganisation({ database, file, dryRun: true })).toMatchObject({ added: 1, changed: 1 });
+    expect(await importOrganisation({ database, file, dryRun: true })).toMatchObject({
+      added: 1,
+      changed: 1,
+    });
     expect(await units()).toEqual(before);
   });
 
   test('a unit that moves takes all below it along, to the new cell', async () => {
     const file = TREE.replace('500101,濯水镇,5001', '500101,濯水镇,5002') + '50010103,新村,500101,village\n';
-    expect(await importOrganisation({ database, file })).toMatchObject({ added: 1, changed: 1, unchanged: 7 });
+    expect(await importOrganisation({ database, file })).toMatchObject({
+      added: 1,
+      changed: 1,
+      unchanged: 7,
+    });
     for (const name of ['蒲花村', '双龙村', '新村']) {
       expect(await unit(name)).toMatchObject({ path: `重庆市/酉阳县/濯水镇/${name}`, cell: '酉阳县' });
     }
@@ -238,7 +266,11 @@ describe('a second import shows the difference', () => {
     expect(await refusal(file)).toMatchObject({
       code: 'import',
       refusal: 'conflict',
-      details: [expect.stringMatching(/^line 5, column parent_code: 濯水镇 cannot move while warning \d+ is open/) as string],
+      details: [
+        expect.stringMatching(
+          /^line 5, column parent_code: 濯水镇 cannot move while warning \d+ is open/,
+        ) as string,
+      ],
     });
     expect(await units()).toEqual(before);
     // A rename and a warning elsewhere do not collide.

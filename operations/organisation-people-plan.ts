@@ -28,6 +28,8 @@ export type PeoplePlan = {
   unchangedPosts: number;
   /** Numbers that pass to a successor are taken from the people who held them. */
   freed: { personId: number; channel: string }[];
+  /** People whose number or address now names somebody else: they keep their row and their past under another reference. */
+  retired: number[];
 };
 
 export type PlanPeopleInput = {
@@ -42,25 +44,37 @@ export type PlanPeopleInput = {
 /** Compares people of a file with what is known. With errors the plan must not be carried out. */
 export function planPeople(input: PlanPeopleInput): PeoplePlan {
   const errors: LineError[] = [];
-  const people = matchPeople(input, errors);
+  const { people, retired } = matchPeople(input, errors);
   const posts = planPosts(input, people);
   const freed = freeNumbers(input, people, posts.ended, errors);
-  return { errors, people, ...posts, freed };
+  return { errors, people, ...posts, freed, retired };
 }
 
-function matchPeople(input: PlanPeopleInput, errors: LineError[]): PlannedPerson[] {
+function matchPeople(
+  input: PlanPeopleInput,
+  errors: LineError[],
+): { people: PlannedPerson[]; retired: number[] } {
   const byReference = new Map(input.known.people.map((row) => [row.reference, row]));
   const taken = new Map<number, FilePerson>();
-  return input.people.map((person) => {
-    const existing = byReference.get(person.reference) ?? findByAddress(person, input.known.people);
+  const retired: number[] = [];
+  const people = input.people.map((person) => {
+    const referred = byReference.get(person.reference);
+    const found = findByAddress(person, input.known.people);
+    // A staff number is a person whatever the name; a telephone passes from hand to hand, so there the name counts.
+    const existing =
+      person.staffNumber !== null
+        ? (referred ?? found)
+        : (found ?? (referred?.name === person.name ? referred : undefined));
     const other = existing && taken.get(existing.id);
     if (other) {
       const sentence = `this is the person of line ${other.lines[0]?.line ?? 0}, ${other.name}; give both lines the same number`;
       errors.push({ line: person.lines[0]?.line ?? 0, column: input.headers.name, sentence });
     }
     if (existing) taken.set(existing.id, person);
+    else if (referred) retired.push(referred.id);
     return planPerson(person, existing ?? null, input);
   });
+  return { people, retired };
 }
 
 /** Someone imported before without a staff number, or now without the one they had: same name, same address. */

@@ -13,6 +13,7 @@ import {
   insertPeople,
   peopleByReferenceOrAddress,
   putChannels,
+  retireReferences,
   updatePeople,
 } from '../db/organisation-people.ts';
 import { unitsByCode, unitsByNames, type PlacedUnit } from '../db/organisation-read.ts';
@@ -198,6 +199,7 @@ async function carryOut(sql: Sql, plan: PeoplePlan): Promise<void> {
     at,
   );
   await deleteChannels(sql, plan.freed);
+  await retireReferences(sql, plan.retired);
   const added = plan.people.filter(({ existing }) => existing === null);
   const ids = await insertPeople(
     sql,

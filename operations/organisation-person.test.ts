@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { maskAddress, parseEmail, parseLanguage, parseMobile, parseRank, parseStaffNumber } from './organisation-person.ts';
+import {
+  maskAddress,
+  parseEmail,
+  parseLanguage,
+  parseMobile,
+  parseRank,
+  parseStaffNumber,
+} from './organisation-person.ts';
 
 describe('a rank', () => {
   test.each([

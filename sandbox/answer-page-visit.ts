@@ -7,7 +7,7 @@ const VISIT_TIMEOUT_MS = 15_000;
 /** A person who finds the page dead tries again for a few minutes. */
 const TRIES_MOST = 60;
 
-/** The HTTP status of the form, of the page where it did not open, or `given-up`. */
+/** `signal` ends the tries; a visit under way ends with its agent. The HTTP status of the form, of the page where it did not open, or `given-up`. */
 export async function visitAnswerPage(input: {
   link: string;
   number: string;
@@ -26,10 +26,7 @@ export async function visitAnswerPage(input: {
 
 /** 0 where nothing answered. */
 async function visitOnce(input: Parameters<typeof visitAnswerPage>[0]): Promise<number> {
-  const common = {
-    dispatcher: input.agent,
-    signal: AbortSignal.any([input.signal, AbortSignal.timeout(VISIT_TIMEOUT_MS)]),
-  };
+  const common = { dispatcher: input.agent, headersTimeout: VISIT_TIMEOUT_MS, bodyTimeout: VISIT_TIMEOUT_MS };
   try {
     const page = await request(input.link, common);
     await page.body.dump();

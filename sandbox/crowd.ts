@@ -3,6 +3,7 @@
  * a stopped sandbox forgets them. Each person answers one warning once, except who cannot act and says so each time.
  */
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { Agent } from 'undici';
 import type { Channel } from '../domain/rules.ts';
 import { visitAnswerPage } from './answer-page-visit.ts';
@@ -51,13 +52,19 @@ export function createCrowd(input: {
   const agent = new Agent({ connections: CONNECTIONS, pipelining: 1 });
   const push = createReplyPush({ ...input, agent });
   const stopping = new AbortController();
+  // Everyone who waits for the web process listens to this one signal.
+  setMaxListeners(0, stopping.signal);
   const timers = new Set<NodeJS.Timeout>();
   const onTheirWay = new Set<Promise<void>>();
   const answered = new Set<string>();
 
   function notice(arrival: Arrival): void {
     const { address, channel, step, speed } = arrival;
-    const decision = decide(input.seed, { address, channel, step: step ?? '', speed: speed ?? 1 }, input.model);
+    const decision = decide(
+      input.seed,
+      { address, channel, step: step ?? '', speed: speed ?? 1 },
+      input.model,
+    );
     if (!decision.answers || answered.has(personKey(arrival))) return;
     const means = answerMeans(channel, arrival.text() ?? '');
     if (means === null) return;
@@ -75,15 +82,26 @@ export function createCrowd(input: {
     timers.add(timer);
   }
 
-  async function act(who: Pick<LedgerAct, 'warningId' | 'deliveryId' | 'address' | 'kind'>, means: AnswerMeans) {
+  async function act(
+    who: Pick<LedgerAct, 'warningId' | 'deliveryId' | 'address' | 'kind'>,
+    means: AnswerMeans,
+  ) {
     if (stopping.signal.aborted || answered.has(personKey(who))) return;
     remember(who);
-    const entry: LedgerAct = { type: 'act', actId: randomUUID(), ...who, via: means.via, at: new Date().toISOString() };
+    const entry: LedgerAct = {
+      type: 'act',
+      actId: randomUUID(),
+      ...who,
+      via: means.via,
+      at: new Date().toISOString(),
+    };
     await input.ledger.act(entry);
     input.onAct(entry);
     const status = await answer(entry, means);
     // Dropped by the stop: whether it arrived is not known, so nothing is recorded.
     if (stopping.signal.aborted && status === 'given-up') return;
+    // Who reached nobody may answer the next message.
+    if (status === 'given-up') answered.delete(personKey(who));
     await input.ledger.act({ type: 'result', actId: entry.actId, at: new Date().toISOString(), status });
   }
 
@@ -114,8 +132,8 @@ export function createCrowd(input: {
       for (const timer of timers) clearTimeout(timer);
       timers.clear();
       push.stop();
-      await Promise.all(onTheirWay);
       await agent.destroy();
+      await Promise.all(onTheirWay);
     },
   };
 }

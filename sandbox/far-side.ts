@@ -16,7 +16,8 @@ export class FarSide {
   readonly seed: string;
   /** Faults that really hit, by kind. */
   readonly faultsHit = new Map<string, number>();
-  readonly total: FarSideCounts = { messages: { sms: 0, email: 0 }, acts: 0 };
+  readonly total: FarSideCounts = noCounts();
+  private readonly smsByReference = new Map<string, string[]>();
   private readonly byWarning = new Map<string, FarSideCounts>();
   private readonly ledger: Ledger;
   private readonly crowd: Crowd;
@@ -32,34 +33,58 @@ export class FarSide {
   async take({ text, ...taken }: Taken): Promise<void> {
     const { deliveryId, attempt } = splitReference(taken.reference);
     await this.ledger.message({ ...taken, deliveryId, attempt, at: new Date().toISOString() });
-    this.countMessage(taken);
+    this.remember(taken);
     this.crowd.notice({ ...taken, deliveryId, text });
   }
 
-  countMessage({ channel, warningId }: { channel: Channel; warningId: string }): void {
+  /** Counts a message of the ledger, of this life or an earlier one. */
+  remember(message: Pick<LedgerMessage, 'channel' | 'warningId' | 'reference' | 'messageId'>): void {
+    const { channel, warningId, reference, messageId } = message;
     this.total.messages[channel] += 1;
-    this.countsOf(warningId).messages[channel] += 1;
+    this.entry(warningId).messages[channel] += 1;
+    // Only the gateway is asked for what it took under a reference.
+    if (channel !== 'sms') return;
+    const known = this.smsByReference.get(reference);
+    if (known) known.push(messageId);
+    else this.smsByReference.set(reference, [messageId]);
+  }
+
+  /** The gateway's ids of what it took under a reference, in order. */
+  smsOf(reference: string): readonly string[] {
+    return this.smsByReference.get(reference) ?? [];
   }
 
   countAct(warningId: string): void {
     this.total.acts += 1;
-    this.countsOf(warningId).acts += 1;
+    this.entry(warningId).acts += 1;
   }
 
   hit(fault: string): void {
     this.faultsHit.set(fault, (this.faultsHit.get(fault) ?? 0) + 1);
   }
 
-  /** Zero counts for a warning that nothing is known of. */
+  /** All zero for a warning that nothing is known of. */
   countsOf(warningId: string): FarSideCounts {
-    let counts = this.byWarning.get(warningId);
-    if (!counts) this.byWarning.set(warningId, (counts = { messages: { sms: 0, email: 0 }, acts: 0 }));
+    return this.byWarning.get(warningId) ?? noCounts();
+  }
+
+  private entry(warningId: string): FarSideCounts {
+    const known = this.byWarning.get(warningId);
+    if (known) return known;
+    const counts = noCounts();
+    this.byWarning.set(warningId, counts);
     return counts;
   }
+}
+
+function noCounts(): FarSideCounts {
+  return { messages: { sms: 0, email: 0 }, acts: 0 };
 }
 
 /** `<delivery>.<attempt>`; what has another form is a delivery of its own with attempt 0. */
 export function splitReference(reference: string): { deliveryId: string; attempt: number } {
   const match = /^(.+)\.(\d{1,6})$/.exec(reference);
-  return match ? { deliveryId: match[1] ?? '', attempt: Number(match[2]) } : { deliveryId: reference, attempt: 0 };
+  return match
+    ? { deliveryId: match[1] ?? '', attempt: Number(match[2]) }
+    : { deliveryId: reference, attempt: 0 };
 }

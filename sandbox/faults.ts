@@ -42,27 +42,38 @@ export type SmsFault = 'answer lost' | 'throttled' | 'server error' | 'hang' | '
 /** What one e-mail meets; null where all goes well. */
 export function emailFault(plan: FaultPlan, seed: string, reference: string): EmailFault | null {
   const { replies = [], answerLostShare = 0, tarpit } = plan.email ?? {};
-  return pick(() => draw(seed, 'email fault', reference), [
-    [answerLostShare, { kind: 'answer lost' }],
-    [tarpit?.share ?? 0, { kind: 'tarpit', delayMs: tarpit?.delayMs ?? 0 }],
-    ...replies.map(({ share, code, text }): Chance<EmailFault> => [share, { kind: 'reply', code, text }]),
-  ]);
+  return pick(
+    () => draw(seed, 'email fault', reference),
+    [
+      [answerLostShare, { kind: 'answer lost' }],
+      [tarpit?.share ?? 0, { kind: 'tarpit', delayMs: tarpit?.delayMs ?? 0 }],
+      ...replies.map(({ share, code, text }): Chance<EmailFault> => [share, { kind: 'reply', code, text }]),
+    ],
+  );
 }
 
 /** What one SMS meets; null where all goes well. */
 export function smsFault(plan: FaultPlan, seed: string, reference: string): SmsFault | null {
   const { sms = {} } = plan;
-  return pick(() => draw(seed, 'sms fault', reference), [
-    [sms.answerLostShare ?? 0, 'answer lost'],
-    [sms.throttledShare ?? 0, 'throttled'],
-    [sms.serverErrorShare ?? 0, 'server error'],
-    [sms.hangShare ?? 0, 'hang'],
-    [sms.filteredShare ?? 0, 'filtered'],
-  ]);
+  return pick(
+    () => draw(seed, 'sms fault', reference),
+    [
+      [sms.answerLostShare ?? 0, 'answer lost'],
+      [sms.throttledShare ?? 0, 'throttled'],
+      [sms.serverErrorShare ?? 0, 'server error'],
+      [sms.hangShare ?? 0, 'hang'],
+      [sms.filteredShare ?? 0, 'filtered'],
+    ],
+  );
 }
 
 /** True for an address that does not exist. */
-export function badAddress(plan: FaultPlan, seed: string, channel: 'email' | 'sms', address: string): boolean {
+export function badAddress(
+  plan: FaultPlan,
+  seed: string,
+  channel: 'email' | 'sms',
+  address: string,
+): boolean {
   const share = channel === 'email' ? plan.email?.badAddressShare : plan.sms?.badNumberShare;
   return share !== undefined && share > 0 && draw(seed, `bad ${channel}`, address) < share;
 }
@@ -82,14 +93,22 @@ function pick<Fault>(drawn: () => number, chances: readonly Chance<Fault>[]): Fa
 
 const SHARES: Readonly<Record<'email' | 'sms', readonly string[]>> = {
   email: ['answerLostShare', 'badAddressShare'],
-  sms: ['answerLostShare', 'throttledShare', 'serverErrorShare', 'hangShare', 'filteredShare', 'badNumberShare'],
+  sms: [
+    'answerLostShare',
+    'throttledShare',
+    'serverErrorShare',
+    'hangShare',
+    'filteredShare',
+    'badNumberShare',
+  ],
 };
 
 /** Reads a plan as it comes in by HTTP: the plan, or a sentence about what is wrong with it. */
 export function parseFaultPlan(input: unknown): FaultPlan | string {
   if (!isRecord(input)) return 'A fault plan is an object with `email` and `sms`.';
   for (const [channel, faults] of Object.entries(input)) {
-    if (channel !== 'email' && channel !== 'sms') return `There is no channel ${channel}; there are email and sms.`;
+    if (channel !== 'email' && channel !== 'sms')
+      return `There is no channel ${channel}; there are email and sms.`;
     if (!isRecord(faults)) return `The faults of ${channel} are an object.`;
     for (const [name, value] of Object.entries(faults)) {
       const wrong = wrongFault(channel, name, value);
@@ -100,7 +119,8 @@ export function parseFaultPlan(input: unknown): FaultPlan | string {
 }
 
 function wrongFault(channel: 'email' | 'sms', name: string, value: unknown): string | null {
-  if (SHARES[channel].includes(name)) return isShare(value) ? null : `${channel}.${name} is a number from 0 to 1.`;
+  if (SHARES[channel].includes(name))
+    return isShare(value) ? null : `${channel}.${name} is a number from 0 to 1.`;
   if (channel === 'email' && name === 'tarpit') {
     const right = isRecord(value) && isShare(value.share) && isDelay(value.delayMs);
     return right ? null : 'email.tarpit is { share, delayMs }.';

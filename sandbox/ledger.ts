@@ -6,6 +6,7 @@
  */
 import { createReadStream, mkdirSync, openSync, closeSync, fstatSync, readSync, writeSync } from 'node:fs';
 import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { Channel } from '../domain/rules.ts';
 
 /** A message that the far side took. */
@@ -86,7 +87,10 @@ export type LedgerSummary = {
 };
 
 /** Reads a ledger, also while it is written or after its writer was killed. A missing directory is an empty ledger. */
-export async function readLedger(directory: string, only: { warningId?: string } = {}): Promise<LedgerSummary> {
+export async function readLedger(
+  directory: string,
+  only: { warningId?: string } = {},
+): Promise<LedgerSummary> {
   const summary: LedgerSummary = {
     messages: { sms: 0, email: 0 },
     deliveries: new Map(),
@@ -96,7 +100,8 @@ export async function readLedger(directory: string, only: { warningId?: string }
     lastAt: null,
     tornLines: 0,
   };
-  const wanted = ({ warningId }: { warningId: string }) => only.warningId === undefined || warningId === only.warningId;
+  const wanted = ({ warningId }: { warningId: string }) =>
+    only.warningId === undefined || warningId === only.warningId;
   for await (const entry of ledgerMessages(directory)) {
     if (entry === null) summary.tornLines += 1;
     else if (wanted(entry)) count(summary, entry);
@@ -145,17 +150,13 @@ class LineFile {
   append(entry: object): Promise<void> {
     if (this.closed) return Promise.reject(new Error('the ledger is closed'));
     this.waiting += `${JSON.stringify(entry)}\n`;
-    this.flushed ??= new Promise((resolve, reject) => {
-      setImmediate(() => {
-        try {
-          this.flush();
-          resolve();
-        } catch (error) {
-          reject(error as Error);
-        }
-      });
-    });
+    this.flushed ??= this.flushSoon();
     return this.flushed;
+  }
+
+  private async flushSoon(): Promise<void> {
+    await setImmediate();
+    if (!this.closed) this.flush();
   }
 
   close(): void {
@@ -169,7 +170,7 @@ class LineFile {
     const bytes = Buffer.from(this.waiting);
     this.waiting = '';
     this.flushed = null;
-    for (let at = 0; at < bytes.length; ) at += writeSync(this.file, bytes, at);
+    for (let at = 0; at < bytes.length;) at += writeSync(this.file, bytes, at);
   }
 
   /** A predecessor that was killed in the middle of a write may have left half a line. */
@@ -185,7 +186,10 @@ class LineFile {
 async function* entriesOf<Entry>(name: string): AsyncGenerator<Entry | null> {
   let rest = '';
   try {
-    const chunks = createReadStream(name, { encoding: 'utf8', highWaterMark: 1 << 20 }) as AsyncIterable<string>;
+    const chunks = createReadStream(name, {
+      encoding: 'utf8',
+      highWaterMark: 1 << 20,
+    }) as AsyncIterable<string>;
     for await (const chunk of chunks) {
       const lines = (rest + chunk).split('\n');
       rest = lines.pop() ?? '';

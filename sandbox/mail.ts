@@ -9,7 +9,7 @@ export type ReadMail = {
   /** Bytes of the body as it came. */
   bodyBytes: number;
   /** The decoded text; null where the encoding is none of base64, quoted-printable, 7bit and 8bit. */
-  text(): string | null;
+  text: () => string | null;
 };
 
 /** Never throws: a line that is no header is passed over. */

@@ -53,7 +53,11 @@ export type Decision = {
 const HOUSEHOLD_STEP = 'household';
 
 /** What the person at an address does about a message: the same seed, address, step and channel decide alike. */
-export function decide(seed: string, { address, channel, step, speed }: Stimulus, model: PeopleModel): Decision {
+export function decide(
+  seed: string,
+  { address, channel, step, speed }: Stimulus,
+  model: PeopleModel,
+): Decision {
   const [never = 0, cannot = 0] = draws(seed, 'person', address);
   const [woken = 0, radius = 0, angle = 0] = draws(seed, 'message', address, step, channel);
   const household = step.startsWith(HOUSEHOLD_STEP);

@@ -27,7 +27,7 @@ const TRIES_MOST = 250;
 export type ReplyPush = {
   push(reply: PushedReply): Promise<PushResult>;
   waiting(): number;
-  /** Drops what waits. */
+  /** Drops what waits; a push under way ends with its agent. */
   stop(): void;
 };
 
@@ -59,7 +59,8 @@ export function createReplyPush(input: {
     for (let tries = 1; tries <= TRIES_MOST; tries++) {
       const status = await pushOnce(body);
       if (status >= 200 && status < 300) return status;
-      if (tries === 1) input.log(`${replies.length} replies were not taken (${status || 'no answer'}); pushing again.`);
+      if (tries === 1)
+        input.log(`${replies.length} replies were not taken (${status || 'no answer'}); pushing again.`);
       await backoff(tries, stopping.signal);
       if (stopping.signal.aborted) return 'given-up';
     }
@@ -76,7 +77,8 @@ export function createReplyPush(input: {
         headers: { 'content-type': 'application/json', ...gatewaySignature(input.secret, timestamp, body) },
         body,
         dispatcher: input.agent,
-        signal: AbortSignal.any([stopping.signal, AbortSignal.timeout(PUSH_TIMEOUT_MS)]),
+        headersTimeout: PUSH_TIMEOUT_MS,
+        bodyTimeout: PUSH_TIMEOUT_MS,
       });
       await answer.body.dump();
       return answer.statusCode;

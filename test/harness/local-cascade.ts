@@ -10,6 +10,7 @@ import { createStepStore } from '../../db/step-store.ts';
 import type { AnswerKeys } from '../../domain/links.ts';
 import type { ChannelPort, OutgoingMessage, SendResult } from '../../domain/ports.ts';
 import type { Channel } from '../../domain/rules.ts';
+import type { Timers } from '../../domain/unit.ts';
 import { performance } from 'node:perf_hooks';
 
 export const TEST_KEYS: AnswerKeys = [{ id: '1', secret: 'a secret of the tests, of no use elsewhere' }];
@@ -74,16 +75,20 @@ export async function runUntilQuiet(
   }
 }
 
-/** Moves every timer of a warning into the past, so that the next step finds them due: no test sleeps. */
-export async function makeDeadlinesDue(database: Database, warningId: number): Promise<void> {
+/** Moves timers of a warning into the past, all or those named, so that the next step finds them due: no test sleeps. */
+export async function makeDeadlinesDue(
+  database: Database,
+  warningId: number,
+  only?: (keyof Timers)[],
+): Promise<void> {
   await database.query(
     `update unit_states set next_at = clock_timestamp() - interval '1 millisecond',
        state = (select jsonb_set(state::jsonb, '{timers}', (
-         select jsonb_object_agg(key, case when value = 'null' then value
+         select jsonb_object_agg(key, case when value = 'null' or not ($2::text[] is null or key = any($2)) then value
            else to_jsonb(floor(extract(epoch from clock_timestamp()) * 1000) - 1) end)
          from jsonb_each(state::jsonb -> 'timers')))::json)
      where warning_id = $1 and next_at is not null`,
-    [warningId],
+    [warningId, only ?? null],
   );
   await database.query(
     `update retries r set due_at = clock_timestamp() - interval '1 millisecond' from cells c

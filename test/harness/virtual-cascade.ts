@@ -123,7 +123,10 @@ class VirtualCascade {
   private fire(first: UnitId, due: Set<UnitId>): void {
     const cell = this.cellOf(first);
     const mates = this.running.together
-      ? shuffle([...due].filter((unitId) => this.isDue(unitId) && this.cellOf(unitId) === cell), this.running.random)
+      ? shuffle(
+          [...due].filter((unitId) => this.isDue(unitId) && this.cellOf(unitId) === cell),
+          this.running.random,
+        )
       : [first];
     for (const unitId of this.turn(cell, [], mates)) due.delete(unitId);
   }
@@ -176,7 +179,8 @@ class VirtualCascade {
 
   private nextDue(due: ReadonlySet<UnitId>): UnitId | undefined {
     let first: UnitId | undefined;
-    for (const unitId of due) if (this.isDue(unitId) && (first === undefined || unitId < first)) first = unitId;
+    for (const unitId of due)
+      if (this.isDue(unitId) && (first === undefined || unitId < first)) first = unitId;
     return first;
   }
 

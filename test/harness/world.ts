@@ -249,12 +249,13 @@ function unaskedOf(
   share: number,
   world: { cancelAt: Instant | null; lastsMs: number; manner: Manner },
 ): World['unasked'] {
-  if (draw(KEY.unasked, unitId) >= share) return [];
-  const word = wordOf(draw(KEY.unasked, unitId, 1));
-  const when = draw(KEY.unasked, unitId, 2);
-  const at = START_AT + Math.floor(draw(KEY.unasked, unitId, 3) ** 3 * 1.2 * world.lastsMs);
-  if (world.manner !== 'generic' && when < 0.4) return [{ unitId, at: world.cancelAt ?? START_AT, word }];
-  return [{ unitId, at, word }];
+  return [0, 1].flatMap((nth) => {
+    if (draw(KEY.unasked, unitId, nth) >= share) return [];
+    const word = wordOf(draw(KEY.unasked, unitId, nth, 1));
+    const tied = world.manner !== 'generic' && draw(KEY.unasked, unitId, nth, 2) < 0.4;
+    const at = START_AT + Math.floor(draw(KEY.unasked, unitId, nth, 3) ** 3 * 1.2 * world.lastsMs);
+    return [{ unitId, at: tied ? (world.cancelAt ?? START_AT) : at, word }];
+  });
 }
 
 function wordOf(draw: number): Word {

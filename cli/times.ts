@@ -1,0 +1,43 @@
+/** Times as people read them at a terminal: with offset, or as what is left. Pure. */
+import { InvalidArgumentError } from 'commander';
+import { isoWithOffset, MINUTE_MS, type Instant } from '../domain/time.ts';
+
+const SECOND_MS = 1_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+/** `4:12`, `1:04:12`, `2d 01:04:12`; zero where nothing is left. */
+export function clock(ms: number): string {
+  const seconds = Math.max(0, Math.ceil(ms / SECOND_MS));
+  const two = (value: number) => String(Math.floor(value)).padStart(2, '0');
+  const [days, hours, minutes] = [
+    Math.floor(seconds / 86_400),
+    Math.floor((seconds % 86_400) / 3_600),
+    (seconds % 3_600) / 60,
+  ];
+  const short = `${two(minutes)}:${two(seconds % 60)}`;
+  if (days > 0) return `${days}d ${two(hours)}:${short}`;
+  return hours > 0 ? `${hours}:${short}` : short;
+}
+
+/** `02:42:07`, the time of day in China. */
+export function timeOfDay(at: Instant): string {
+  return isoWithOffset(at).slice(11, 19);
+}
+
+/** `2026-07-09 02:42`: for tables; the offset stands in their heading. */
+export function minuteOf(at: Instant): string {
+  return isoWithOffset(at).slice(0, 16).replace('T', ' ');
+}
+
+export function isoOrNull(at: Instant | null): string | null {
+  return at === null ? null : isoWithOffset(at);
+}
+
+/** `90s`, `10m`, `2h`, `1d` in milliseconds, for an option of the command line. */
+export function parseSpan(text: string): number {
+  const match = /^(\d{1,6})([smhd])$/.exec(text.trim());
+  const unitMs = { s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS }[match?.[2] ?? ''];
+  if (!match || unitMs === undefined) throw new InvalidArgumentError('90s, 10m, 2h, 1d');
+  return Number(match[1]) * unitMs;
+}

@@ -1,0 +1,123 @@
+/** What a warning would reach if it were issued now: units, people and addresses of its area. Nothing is written. */
+import type { Channel } from '../domain/rules.ts';
+import type { Sql } from './database.ts';
+import { inScope } from './warnings.ts';
+
+/** Whom one rung of the ladder sends to, by one channel; ranks from 0, the principal. */
+export type RungReach = { rung: number; rankFrom: number; rankTo: number; channel: Channel };
+
+export type TierReach = {
+  tier: string;
+  units: number;
+  /** Units that no rung of the ladder can reach. */
+  unreachable: number;
+  /** People with a post in the tier, once each. */
+  people: number;
+  sms: number;
+  email: number;
+  /** Messages of the first rung. */
+  first: number;
+};
+
+const HELD = `posts p on p.unit_id = s.id and p.held_from <= clock_timestamp()
+  and (p.held_until is null or p.held_until > clock_timestamp())`;
+
+const REACH = `
+  scope as materialized (
+    select u.id, u.tier, u.code, u.name, u.path from units u where ${inScope('$1::int[]')}),
+  held as materialized (
+    select s.tier, s.id as unit_id, p.person_id, p.rank, c.channel
+    from scope s join ${HELD} left join person_channels c on c.person_id = p.person_id),
+  rungs as (
+    select * from unnest($2::smallint[], $3::smallint[], $4::smallint[], $5::text[]) as r (rung, rank_from, rank_to, channel)),
+  reached as materialized (
+    select distinct r.rung, h.tier, h.unit_id, h.person_id, h.channel
+    from held h join rungs r on h.rank between r.rank_from and r.rank_to and h.channel = r.channel)`;
+
+/** The official tiers of these areas: units, people, addresses. */
+export async function readTierReach(
+  sql: Sql,
+  areaIds: readonly number[],
+  rungs: readonly RungReach[],
+): Promise<TierReach[]> {
+  return sql.query<TierReach>(
+    `with ${REACH},
+     people as (
+       select tier, count(distinct person_id) as people,
+         count(distinct person_id) filter (where channel = 'sms') as sms,
+         count(distinct person_id) filter (where channel = 'email') as email
+       from held group by tier),
+     told as (
+       select tier, count(distinct unit_id) as units, count(*) filter (where rung = 0) as first from reached group by tier)
+     select s.tier, count(*) as units, count(*) - coalesce(min(t.units), 0) as unreachable,
+       coalesce(min(p.people), 0) as people, coalesce(min(p.sms), 0) as sms, coalesce(min(p.email), 0) as email,
+       coalesce(min(t.first), 0) as first
+     from scope s left join people p on p.tier = s.tier left join told t on t.tier = s.tier
+     group by s.tier`,
+    bound(areaIds, rungs),
+  );
+}
+
+/** People with a post anywhere in these areas, each counted once whatever posts they hold. */
+export async function countPeopleConcerned(sql: Sql, areaIds: readonly number[]): Promise<number> {
+  const [row] = await sql.query<{ people: number }>(
+    `select count(distinct p.person_id) as people from units s join ${HELD}
+     where exists (select from units u where u.id = s.id and ${inScope('$1::int[]')})`,
+    [areaIds],
+  );
+  return row?.people ?? 0;
+}
+
+export type UnreachedUnit = { code: string | null; tier: string; place: string; holders: number };
+
+/** Units of these areas that no rung can reach, the highest first. `holders`: people with a post there all the same. */
+export async function readUnreachedUnits(
+  sql: Sql,
+  input: { areaIds: readonly number[]; rungs: readonly RungReach[]; most: number },
+): Promise<UnreachedUnit[]> {
+  return sql.query<UnreachedUnit>(
+    `with ${REACH}
+     select s.code, s.tier,
+       (select string_agg(a.name, '/' order by step.depth)
+        from unnest(s.path) with ordinality as step (id, depth) join units a on a.id = step.id) as place,
+       (select count(distinct person_id) from held h where h.unit_id = s.id) as holders
+     from scope s where not exists (select from reached r where r.unit_id = s.id)
+     order by cardinality(s.path), s.code, s.id limit $6`,
+    [...bound(input.areaIds, input.rungs), input.most],
+  );
+}
+
+/** Households of these areas, and how many of them have one of these channels. */
+export async function readHouseholdReach(
+  sql: Sql,
+  areaIds: readonly number[],
+  channels: readonly Channel[],
+): Promise<{ units: number; sms: number; email: number; unreachable: number }> {
+  const [row] = await sql.query<{ units: number; sms: number; email: number; unreachable: number }>(
+    `select count(*) as units, count(*) filter (where h.channel = 'sms') as sms,
+       count(*) filter (where h.channel = 'email') as email,
+       count(*) filter (where not h.channel = any($2)) as unreachable
+     from households h join units u on u.id = h.unit_id where ${inScope('$1::int[]')}`,
+    [areaIds, channels],
+  );
+  return row ?? { units: 0, sms: 0, email: 0, unreachable: 0 };
+}
+
+/** The longest name of a unit in these areas: the message that names it is the longest of all. */
+export async function readLongestName(sql: Sql, areaIds: readonly number[]): Promise<string> {
+  const [row] = await sql.query<{ name: string }>(
+    `select u.name from units u where ${inScope('$1::int[]')} order by char_length(u.name) desc, u.id limit 1`,
+    [areaIds],
+  );
+  return row?.name ?? '';
+}
+
+function bound(areaIds: readonly number[], rungs: readonly RungReach[]): unknown[] {
+  return [
+    areaIds,
+    rungs.map(({ rung }) => rung),
+    rungs.map(({ rankFrom }) => rankFrom),
+    rungs.map(({ rankTo }) => rankTo),
+    rungs.map(({ channel }) => channel),
+  ];
+}

@@ -1,0 +1,156 @@
+/** What a warning would do if it were issued now: whom it tells and how, whom it cannot tell, how long, by when. */
+import { SegmentedMessage } from 'sms-segments-calculator';
+import type { Database } from '../db/database.ts';
+import {
+  countPeopleConcerned,
+  readHouseholdReach,
+  readLongestName,
+  readTierReach,
+  readUnreachedUnits,
+  type RungReach,
+  type TierReach,
+  type UnreachedUnit,
+} from '../db/plan.ts';
+import type { Rules } from '../domain/rules.ts';
+import { render, type Language } from '../domain/texts.ts';
+import { TIERS } from '../domain/tiers.ts';
+import { prepareWarning, type PreparedWarning, type WarningRequest } from './warnings.ts';
+
+/** One message as it would leave, for the unit with the longest name; `parts` are what the operator bills. */
+export type PlannedText = {
+  language: Language;
+  purpose: 'rung' | 'household';
+  text: string;
+  characters: number;
+  encoding: string;
+  parts: number;
+};
+
+/** Times from the hand-off of the first message, in milliseconds. Null where the rules have no such step. */
+export type FirstDeadlines = {
+  /** Who has not answered by then gets the next rung. */
+  answerMs: number;
+  rungs: { name: string; afterMs: number }[];
+  /** The superior of a silent unit hears of it, by digest. */
+  superiorHearsMs: number | null;
+  /** Those below a silent unit report past it. */
+  bridgeMs: number | null;
+  /** The superior of a unit that cannot act hears of it. */
+  cannotActHearsMs: number;
+};
+
+export type WarningPlan = {
+  warning: PreparedWarning;
+  /** Six rows, top down; units are households in the last, which have no people and are told once. */
+  tiers: TierReach[];
+  /** People told, each once, whatever posts they hold. */
+  people: number;
+  unreachable: { total: number; units: UnreachedUnit[] };
+  texts: PlannedText[];
+  deadlines: FirstDeadlines;
+};
+
+const UNREACHABLE_LISTED_MOST = 20;
+/** Above any deputy's rank, as in `activities/step.ts`. */
+const RANK_MAX = 32_767;
+/** Stands for the recipient's four digits. */
+const SAMPLE_NUMBER = '0000';
+/** Stands for the number of the warning. */
+const SAMPLE_WARNING_ID = 0;
+
+/** The plan of a warning. Refuses what `issueWarning` refuses; nothing is written. */
+export async function planWarning(database: Database, request: WarningRequest): Promise<WarningPlan> {
+  const warning = await prepareWarning(database, request);
+  const { areaIds, rules } = warning;
+  const rungs = rungReach(rules);
+  const [tiers, households, people, units, name] = await Promise.all([
+    readTierReach(database, areaIds, rungs),
+    readHouseholdReach(database, areaIds, rules.households.by),
+    countPeopleConcerned(database, areaIds),
+    readUnreachedUnits(database, { areaIds, rungs, most: UNREACHABLE_LISTED_MOST }),
+    readLongestName(database, areaIds),
+  ]);
+  return {
+    warning,
+    tiers: TIERS.map(({ id, role }) => {
+      if (role === 'told') return { tier: id, people: 0, first: households.units - households.unreachable, ...households };
+      return tiers.find(({ tier }) => tier === id) ?? emptyTier(id);
+    }),
+    people,
+    unreachable: { total: tiers.reduce((sum, { unreachable }) => sum + unreachable, 0), units },
+    texts: plannedTexts(warning, name),
+    deadlines: firstDeadlines(rules),
+  };
+}
+
+/** When the first things happen to a unit that stays silent, by the rules alone. */
+export function firstDeadlines(rules: Rules): FirstDeadlines {
+  let afterMs = 0;
+  const starts = rules.ladder.map((rung) => {
+    const start = { ...rung, afterMs };
+    afterMs += rung.waitMs;
+    return start;
+  });
+  const told = starts.find(({ tellSuperior, bridge }) => tellSuperior || bridge);
+  return {
+    answerMs: rules.ladder[0]?.waitMs ?? 0,
+    rungs: starts.map(({ name, afterMs }) => ({ name, afterMs })),
+    superiorHearsMs: told ? told.afterMs + rules.digest.windowMs : null,
+    bridgeMs: starts.find(({ bridge }) => bridge)?.afterMs ?? null,
+    cannotActHearsMs: rules.digest.urgentWindowMs,
+  };
+}
+
+/** The SMS of the first rung and of a household, in both languages, with what they cost. The gateway's signature comes on top. */
+export function plannedTexts(
+  warning: Pick<PreparedWarning, 'hazard' | 'level' | 'issuer' | 'textZh' | 'textEn'>,
+  unit: string,
+): PlannedText[] {
+  const facts = {
+    warningId: SAMPLE_WARNING_ID,
+    kind: 'exercise' as const,
+    hazard: warning.hazard.code,
+    level: warning.level.id,
+    issuer: warning.issuer,
+    textZh: warning.textZh,
+    textEn: warning.textEn,
+  };
+  return (['zh', 'en'] as const).flatMap((language) =>
+    (['rung', 'household'] as const).map((purpose) => {
+      const { text } = render(facts, {
+        purpose,
+        language,
+        units: [unit],
+        number: SAMPLE_NUMBER,
+        link: null,
+        bridge: null,
+        digest: null,
+        report: null,
+      });
+      const message = new SegmentedMessage(text);
+      return {
+        language,
+        purpose,
+        text,
+        characters: message.numberOfCharacters,
+        encoding: message.getEncodingName(),
+        parts: message.segmentsCount,
+      };
+    }),
+  );
+}
+
+function rungReach(rules: Rules): RungReach[] {
+  return rules.ladder.flatMap(({ who, by }, rung) => {
+    if (who === 'nobody') return [];
+    const [rankFrom, rankTo] = { principal: [0, 0], deputies: [1, RANK_MAX], everyone: [0, RANK_MAX] }[who] as [
+      number,
+      number,
+    ];
+    return by.map((channel) => ({ rung, rankFrom, rankTo, channel }));
+  });
+}
+
+function emptyTier(tier: string): TierReach {
+  return { tier, units: 0, unreachable: 0, people: 0, sms: 0, email: 0, first: 0 };
+}

@@ -1,0 +1,197 @@
+/**
+ * An HTTP SMS gateway, and the sandbox's control:
+ *
+ * - `POST /sms/send` takes a message, also one it has already: like the real ones it knows no idempotency.
+ * - `GET /sms/messages?reference=…` lists what was taken under a reference.
+ * - `GET /ledger/stats?warning=…` counts what arrived; without a warning, everything since the start.
+ * - `PUT /faults` replaces the fault plan.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { timingSafeEqual } from 'node:crypto';
+import { badAddress, parseFaultPlan, smsFault, type SmsFault } from './faults.ts';
+import type { FarSide, FarSideCounts } from './far-side.ts';
+import { gatewaySignature } from './reply-push.ts';
+
+const REQUEST_BYTES_MOST = 1 << 20;
+
+export type GatewayStandIn = { url: string; stop(): Promise<void> };
+
+type SendRequest = {
+  to: string;
+  reference: string;
+  warningId: string;
+  text: string;
+  exercise: { step: string; speed: number } | null;
+};
+
+type Answer = { status: number; body: unknown };
+
+/** Answers to faults that have one; the others are silence. */
+const FAULT_ANSWERS: Readonly<Record<Exclude<SmsFault, 'answer lost' | 'hang'>, Answer>> = {
+  throttled: { status: 429, body: { code: 'THROTTLED' } },
+  'server error': { status: 503, body: { code: 'INTERNAL' } },
+  filtered: { status: 200, body: { code: 'FILTERED' } },
+};
+
+/** Listens on 127.0.0.1; port 0 takes a free one. */
+export async function startGateway(input: {
+  farSide: FarSide;
+  secret: string;
+  port: number;
+  /** What `GET /ledger/stats` says beside the counts. */
+  stats: () => Record<string, unknown>;
+  log: (line: string) => void;
+}): Promise<GatewayStandIn> {
+  const { farSide, secret } = input;
+  // Ids must differ from those of an earlier life that the same ledger holds.
+  const life = Date.now().toString(36);
+  let taken = 0;
+
+  const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+    handle(request, response).catch((error: unknown) => {
+      input.log(`The sandbox gateway failed: ${String(error)}`);
+      if (response.headersSent) response.destroy();
+      else reply(response, { status: 500, body: { code: 'INTERNAL' } });
+    });
+  });
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://sandbox');
+    const body = await bodyOf(request);
+    if (body === null) return reply(response, { status: 413, body: { code: 'TOO_LARGE' } });
+    switch (`${request.method} ${url.pathname}`) {
+      case 'POST /sms/send': {
+        const answer = signed(request, body, secret)
+          ? await send(body)
+          : { status: 401, body: { code: 'UNAUTHORIZED' } };
+        if (answer === 'hang') return;
+        return answer === 'cut' ? void response.destroy() : reply(response, answer);
+      }
+      case 'GET /sms/messages': {
+        const reference = url.searchParams.get('reference') ?? '';
+        const messages = farSide.smsOf(reference).map((messageId) => ({ messageId, reference }));
+        return reply(response, { status: 200, body: { messages } });
+      }
+      case 'GET /ledger/stats':
+        return reply(response, { status: 200, body: statsOf(url.searchParams.get('warning')) });
+      case 'PUT /faults': {
+        const plan = parseFaultPlan(jsonOrNull(body));
+        if (typeof plan === 'string') return reply(response, { status: 400, body: { error: plan } });
+        farSide.faults = plan;
+        return reply(response, { status: 200, body: plan });
+      }
+      default:
+        return reply(response, { status: 404, body: { code: 'NOT_FOUND' } });
+    }
+  }
+
+  async function send(body: string): Promise<Answer | 'hang' | 'cut'> {
+    const message = sendRequestOf(jsonOrNull(body));
+    if (message === null) return { status: 400, body: { code: 'BAD_REQUEST' } };
+    const { to: address, reference, warningId, text, exercise } = message;
+    if (badAddress(farSide.faults, farSide.seed, 'sms', address)) {
+      farSide.hit('sms bad number');
+      return { status: 200, body: { code: 'BAD_NUMBER' } };
+    }
+    const fault = smsFault(farSide.faults, farSide.seed, reference);
+    if (fault) farSide.hit(`sms ${fault}`);
+    if (fault === 'hang') return 'hang';
+    if (fault !== null && fault !== 'answer lost') return FAULT_ANSWERS[fault];
+    taken += 1;
+    const messageId = `sms-${life}-${taken}`;
+    await farSide.take({
+      channel: 'sms',
+      reference,
+      warningId,
+      address,
+      messageId,
+      bytes: Buffer.byteLength(text),
+      step: exercise?.step ?? null,
+      speed: exercise?.speed ?? null,
+      fault,
+      text: () => text,
+    });
+    return fault === 'answer lost' ? 'cut' : { status: 200, body: { code: 'OK', messageId } };
+  }
+
+  function statsOf(warningId: string | null): unknown {
+    const counts: FarSideCounts = warningId === null ? farSide.total : farSide.countsOf(warningId);
+    return {
+      warning: warningId,
+      ...counts,
+      faultsHit: Object.fromEntries(farSide.faultsHit),
+      ...input.stats(),
+    };
+  }
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(input.port, '127.0.0.1', () => {
+      server.removeListener('error', reject);
+      resolve();
+    });
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    stop: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function signed(request: IncomingMessage, body: string, secret: string): boolean {
+  const timestamp = request.headers['x-gateway-timestamp'];
+  const signature = request.headers['x-gateway-signature'];
+  if (typeof timestamp !== 'string' || typeof signature !== 'string') return false;
+  const expected = Buffer.from(gatewaySignature(secret, timestamp, body)['x-gateway-signature']);
+  const given = Buffer.from(signature);
+  return given.length === expected.length && timingSafeEqual(given, expected);
+}
+
+/** Null where it is larger than a request may be. */
+async function bodyOf(request: IncomingMessage): Promise<string | null> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > REQUEST_BYTES_MOST) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function sendRequestOf(input: unknown): SendRequest | null {
+  const { to, reference, warningId, parameters, exercise } = (input ?? {}) as Record<string, unknown>;
+  if (typeof to !== 'string' || to === '' || typeof reference !== 'string' || reference === '') return null;
+  const { text } = (parameters ?? {}) as { text?: unknown };
+  const { step, speed } = (exercise ?? {}) as { step?: unknown; speed?: unknown };
+  const known = typeof step === 'string' && typeof speed === 'number' && speed > 0;
+  return {
+    to,
+    reference,
+    warningId: typeof warningId === 'string' ? warningId : '',
+    text: typeof text === 'string' ? text : '',
+    exercise: known ? { step, speed } : null,
+  };
+}
+
+function jsonOrNull(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function reply(response: ServerResponse, { status, body }: Answer): void {
+  const json = JSON.stringify(body);
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(json),
+  });
+  response.end(json);
+}

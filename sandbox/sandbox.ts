@@ -1,0 +1,109 @@
+/** Stand-ins to run against: an SMTP server, an SMS gateway, and the people behind the addresses, with a ledger of their own. */
+import { createCrowd, type Crowd } from './crowd.ts';
+import { FarSide, type FarSideCounts } from './far-side.ts';
+import type { FaultPlan } from './faults.ts';
+import { startGateway } from './gateway.ts';
+import { ledgerActs, ledgerMessages, openLedger, type LedgerAct } from './ledger.ts';
+import { USUAL_PEOPLE, type PeopleModel } from './people.ts';
+import { startSmtp } from './smtp.ts';
+
+export type SandboxOptions = {
+  /** Where the ledger lies; made where it is missing. What is there is kept and counted. */
+  directory: string;
+  /** Where replies by SMS are pushed. */
+  repliesUrl: string;
+  /** Shared with the SMS channel and the web process. */
+  secret: string;
+  /** The same seed has the same people and the same faults. */
+  seed: string;
+  log: (line: string) => void;
+  /** @default 0, a free one */
+  smtpPort?: number;
+  /** @default 0, a free one */
+  gatewayPort?: number;
+  /** @default none */
+  faults?: FaultPlan;
+  /** What is left out is as in USUAL_PEOPLE. */
+  model?: Partial<PeopleModel>;
+};
+
+export type SandboxStats = FarSideCounts & {
+  /** Faults that really hit since the start, by kind, such as `sms answer lost`. */
+  faultsHit: Record<string, number>;
+  /** Answers still to come, and answers on their way to the web process. */
+  people: { toCome: number; onTheirWay: number };
+};
+
+export type Sandbox = {
+  smtpUrl: string;
+  gatewayUrl: string;
+  /** Of one warning, or of all. */
+  stats(warningId?: string): SandboxStats;
+  /** Replaces the fault plan from the next message on. */
+  setFaults(plan: FaultPlan): void;
+  /** Drops the answers still to come and closes everything. */
+  stop(): Promise<void>;
+};
+
+/** Starts all stand-ins on 127.0.0.1. Fails where a port is taken, and leaves nothing running then. */
+export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
+  const { directory, seed, secret, repliesUrl, log, faults = {}, model = {} } = options;
+  const ledger = openLedger(directory);
+  const crowd = createCrowd({
+    seed,
+    model: { ...USUAL_PEOPLE, ...model },
+    ledger,
+    repliesUrl,
+    secret,
+    log,
+    onAct: ({ warningId }) => farSide.countAct(warningId),
+  });
+  const farSide = new FarSide({ ledger, crowd, seed, faults });
+  const started: { stop(): Promise<void> }[] = [crowd];
+  const stopAll = async () => {
+    await Promise.all(started.map((part) => part.stop()));
+    ledger.close();
+  };
+  try {
+    const stats = () => ({ people: crowd.waiting() });
+    await restore(directory, { farSide, crowd });
+    const gateway = await startGateway({ farSide, secret, log, stats, port: options.gatewayPort ?? 0 });
+    started.push(gateway);
+    const smtp = await startSmtp({ farSide, port: options.smtpPort ?? 0 });
+    started.push(smtp);
+    return {
+      smtpUrl: smtp.url,
+      gatewayUrl: gateway.url,
+      stats: (warningId) => ({
+        ...(warningId === undefined ? farSide.total : farSide.countsOf(warningId)),
+        faultsHit: Object.fromEntries(farSide.faultsHit),
+        ...stats(),
+      }),
+      setFaults: (plan) => {
+        farSide.faults = plan;
+      },
+      stop: stopAll,
+    };
+  } catch (error) {
+    await stopAll();
+    throw error;
+  }
+}
+
+/** Takes up what an earlier life left in the ledger: counts, the gateway's index, and who has answered. */
+async function restore(directory: string, into: { farSide: FarSide; crowd: Crowd }): Promise<void> {
+  for await (const message of ledgerMessages(directory)) {
+    if (message !== null) into.farSide.remember(message);
+  }
+  const open = new Map<string, LedgerAct>();
+  for await (const entry of ledgerActs(directory)) {
+    if (entry?.type === 'act') {
+      into.farSide.countAct(entry.warningId);
+      open.set(entry.actId, entry);
+    } else if (entry?.type === 'result') {
+      const act = open.get(entry.actId);
+      if (act && typeof entry.status === 'number' && entry.status < 300) into.crowd.remember(act);
+      open.delete(entry.actId);
+    }
+  }
+}
