@@ -20,6 +20,16 @@ export async function lockWarnings(sql: Sql): Promise<void> {
   await lock(sql, 'lock table warnings in share mode');
 }
 
+/**
+ * For the rest of the transaction. Between its statements an import compares a whole province, and writes it in one
+ * statement: the limits that guard short work are too narrow for that.
+ */
+export async function allowLongWork(sql: Sql): Promise<void> {
+  await sql.query(
+    `select set_config('idle_in_transaction_session_timeout', '60s', true), set_config('statement_timeout', '60s', true)`,
+  );
+}
+
 async function lock(sql: Sql, statement: string): Promise<void> {
   try {
     await sql.query(statement);

@@ -108,11 +108,6 @@ export async function reserveIdRange(sql: Sql, table: 'units' | 'people', count:
   return (rows[0]?.last ?? 0) - Math.max(1, count) + 1;
 }
 
-/** Fresh statistics: a planner that believes these tables empty scans them row by row. */
-export async function analyzeOrganisation(sql: Sql): Promise<void> {
-  await sql.query('analyze units, people, person_channels, posts, households');
-}
-
 function idsOf(area: Area): readonly number[] | null {
   return area === 'all' ? null : area;
 }

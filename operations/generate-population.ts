@@ -10,13 +10,13 @@ import type { Database } from '../db/database.ts';
 import { bulkTransaction, type Bulk } from '../db/organisation-copy.ts';
 import { lockOrganisation, lockOrganisationTables } from '../db/organisation-lock.ts';
 import {
-  analyzeOrganisation,
   namesBelow,
   reserveIdRange,
   unitsToDivide,
   type Area,
   type ParentRow,
 } from '../db/organisation-population.ts';
+import { analyzeOrganisation } from '../db/organisation-units.ts';
 import { TIERS } from '../domain/tiers.ts';
 import { generateHouseholds } from './generate-households.ts';
 import { groupName } from './generate-names.ts';

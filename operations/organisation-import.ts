@@ -3,8 +3,9 @@
  * Importing the same file again changes nothing.
  */
 import type { Database, Sql } from '../db/database.ts';
-import { lockOrganisation, lockWarnings } from '../db/organisation-lock.ts';
+import { allowLongWork, lockOrganisation, lockWarnings } from '../db/organisation-lock.ts';
 import {
+  analyzeOrganisation,
   insertUnits,
   openWarningsConcerning,
   recomputePaths,
@@ -56,6 +57,9 @@ const TIER_WORDS: Readonly<Record<string, TierId>> = {
 const CODE = /^[0-9A-Za-z][0-9A-Za-z-]{0,31}$/;
 const NAME_CHARACTERS_MOST = 60;
 
+/** From so many new rows on, statistics are renewed at once: a warning may be issued before PostgreSQL does it itself. */
+export const BULK_ROWS_LEAST = 1_000;
+
 export type UnitDifference = {
   kind: 'added' | 'changed';
   line: number;
@@ -96,11 +100,13 @@ export async function importOrganisation(
   const { lines, errors, faultyCodes } = parseLines(table, headers, tiers);
   return input.database.transaction(async (sql) => {
     await lockOrganisation(sql);
+    await allowLongWork(sql);
     const plan = planUnits(lines, { ...(await loadKnown(sql, lines)), faultyCodes }, headers, tiers);
     const faults = [...table.errors, ...errors, ...plan.errors];
     if (faults.length > 0) throw new ImportRefused(faults);
     await refuseMovesUnderWarning(sql, plan, headers);
     if (input.dryRun !== true) await carryOut(sql, plan, tiers);
+    if (input.dryRun !== true && plan.added.length >= BULK_ROWS_LEAST) await analyzeOrganisation(sql);
     return {
       added: plan.added.length,
       changed: plan.changed.length,

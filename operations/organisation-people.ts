@@ -3,7 +3,7 @@
  * Posts are never deleted: they end and begin, so that a warning can say who held them when it was issued.
  */
 import type { Sql } from '../db/database.ts';
-import { lockOrganisation } from '../db/organisation-lock.ts';
+import { allowLongWork, lockOrganisation } from '../db/organisation-lock.ts';
 import {
   beginPosts,
   currentPosts,
@@ -17,6 +17,7 @@ import {
   updatePeople,
 } from '../db/organisation-people.ts';
 import { unitsByCode, unitsByNames, type PlacedUnit } from '../db/organisation-read.ts';
+import { analyzeOrganisation } from '../db/organisation-units.ts';
 import {
   decodeFile,
   halfWidth,
@@ -26,10 +27,9 @@ import {
   type Column,
   type LineError,
   type Table,
-  type TableRow,
 } from './organisation-csv.ts';
 import { splitPath } from './organisation-find.ts';
-import type { ImportInput } from './organisation-import.ts';
+import { BULK_ROWS_LEAST, type ImportInput } from './organisation-import.ts';
 import { gatherPeople, type PersonHeaders, type PersonLine } from './organisation-people-gather.ts';
 import { planPeople, type PeoplePlan } from './organisation-people-plan.ts';
 import {
@@ -84,10 +84,13 @@ export type PeopleImported = {
 export async function importPeople(input: ImportInput & { synthetic?: boolean }): Promise<PeopleImported> {
   const table = readTable(decodeFile(input.file), PEOPLE_FILE_COLUMNS);
   const headers = headersOf(table);
+  // Telephone numbers take their time: cells are parsed before the transaction begins.
+  const parsed = parseRows(table, headers);
   return input.database.transaction(async (sql) => {
     await lockOrganisation(sql);
+    await allowLongWork(sql);
     const units = await findFileUnits(sql, table);
-    const { lines, errors } = parseLines(table, headers, units);
+    const { lines, errors } = resolveUnits(parsed, units, headers);
     const gathered = gatherPeople(lines, headers);
     const plan = planPeople({
       people: gathered.people,
@@ -98,7 +101,10 @@ export async function importPeople(input: ImportInput & { synthetic?: boolean })
     });
     const faults = [...table.errors, ...errors, ...gathered.errors, ...plan.errors];
     if (faults.length > 0) throw new ImportRefused(faults);
-    if (input.dryRun !== true) await carryOut(sql, plan);
+    if (input.dryRun !== true) {
+      await carryOut(sql, plan);
+      if (plan.begun.length >= BULK_ROWS_LEAST) await analyzeOrganisation(sql);
+    }
     return resultOf(plan, units, table);
   });
 }
@@ -129,18 +135,22 @@ async function findFileUnits(sql: Sql, table: Table): Promise<Map<string, Placed
   return found;
 }
 
-function parseLines(table: Table, headers: PersonHeaders, units: ReadonlyMap<string, PlacedUnit | null>) {
-  const errors: LineError[] = [];
-  const lines: PersonLine[] = [];
-  for (const row of table.rows) {
+/** A row whose unit is not yet looked up; null stands for a rank that has a fault. */
+type ParsedRow = {
+  unitWord: string;
+  line: Omit<PersonLine, 'unitId' | 'rank'>;
+  rank: number | null;
+  faults: LineError[];
+};
+
+function parseRows(table: Table, headers: PersonHeaders): ParsedRow[] {
+  return table.rows.map((row) => {
     const faults: LineError[] = [];
     const read = <T>(key: keyof PersonHeaders, parsed: ParsedCell<T>): T | null => {
       if ('value' in parsed) return parsed.value;
       faults.push({ line: row.line, column: headers[key], sentence: parsed.fault });
       return null;
     };
-    const unit = read('unit', findUnit(row, units));
-    const rank = read('rank', parseRank(row.cell('rank')));
     const line = {
       line: row.line,
       name: read('name', parseText(row.cell('name'), 'name')) ?? '',
@@ -150,14 +160,32 @@ function parseLines(table: Table, headers: PersonHeaders, units: ReadonlyMap<str
       staffNumber: read('staffNumber', parseStaffNumber(row.cell('staffNumber'))),
       language: read('language', parseLanguage(row.cell('language'))),
     };
-    if (faults.length === 0 && unit !== null && rank !== null) lines.push({ ...line, unitId: unit.id, rank });
+    return {
+      unitWord: halfWidth(row.cell('unit')),
+      line,
+      rank: read('rank', parseRank(row.cell('rank'))),
+      faults,
+    };
+  });
+}
+
+function resolveUnits(
+  rows: readonly ParsedRow[],
+  units: ReadonlyMap<string, PlacedUnit | null>,
+  headers: PersonHeaders,
+): { lines: PersonLine[]; errors: LineError[] } {
+  const errors: LineError[] = [];
+  const lines: PersonLine[] = [];
+  for (const { unitWord, line, rank, faults } of rows) {
+    const unit = findUnit(unitWord, units);
+    if ('fault' in unit) errors.push({ line: line.line, column: headers.unit, sentence: unit.fault });
+    else if (rank !== null && faults.length === 0) lines.push({ ...line, unitId: unit.value.id, rank });
     errors.push(...faults);
   }
   return { lines, errors };
 }
 
-function findUnit(row: TableRow, units: ReadonlyMap<string, PlacedUnit | null>): ParsedCell<PlacedUnit> {
-  const word = halfWidth(row.cell('unit'));
+function findUnit(word: string, units: ReadonlyMap<string, PlacedUnit | null>): ParsedCell<PlacedUnit> {
   if (word === '') return { fault: "the unit's code is empty" };
   const unit = units.get(word);
   if (unit) return { value: unit };

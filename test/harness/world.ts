@@ -80,9 +80,9 @@ export function worldOf(seed: number): World {
   const lastsMs = Math.round((5 + random() ** 2 * 235) * MINUTE_MS);
   const expiresAt = START_AT + lastsMs;
   const cancelAt = random() < 0.35 ? START_AT + 1 + Math.floor(random() * lastsMs) : null;
-  const outageAt = START_AT + Math.floor(random() * lastsMs);
+  const outageAt = START_AT + Math.floor(random() ** 3 * lastsMs);
   const outage =
-    random() < 0.12 ? { from: outageAt, to: outageAt + Math.floor(random() * 15 * MINUTE_MS) + 1 } : null;
+    random() < 0.2 ? { from: outageAt, to: outageAt + Math.floor(random() * 30 * MINUTE_MS) + 1 } : null;
   const talkative = random() < 0.4 ? 0.25 : 0.03;
   const unasked = [...places.keys()].flatMap((unitId) =>
     unaskedOf(draw, unitId, talkative, { cancelAt, lastsMs, manner }),
@@ -235,9 +235,9 @@ function wordsOf(behaviour: Behaviour, key: readonly [number, number, number]): 
   const again = draw(KEY.again, ...key);
   if (again < 0.15)
     words.push({ afterMs: afterMs + Math.floor(again * 20_000), word: words[0]?.word ?? 'received' });
-  else if (again < 0.25)
+  else if (again < 0.35)
     words.push({
-      afterMs: afterMs + 1 + Math.floor(again * 40 * MINUTE_MS),
+      afterMs: afterMs + 1 + Math.floor((again - 0.15) * 40 * MINUTE_MS),
       word: wordOf(draw(KEY.word, ...key, 2)),
     });
   return words;
