@@ -126,7 +126,7 @@ async function runTurn(tx: StepTransaction, cell: LockedCell, letters: readonly 
   let next = turn.next();
   while (!next.done) next = turn.next(await supply(tx, next.value, planned));
   const result = next.value;
-  await tx.saveUnits(result.changed, new Set(result.dead.map(({ letter }) => letter.unitId)));
+  await tx.saveUnits(result.changed);
   await tx.putLetters(result.letters);
   await tx.putDeadLetters(result.dead);
   planned.push(...(await householdDeliveries(tx, cell, result.changed)));

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ChannelPort, OutgoingMessage, SendResult } from '../domain/ports.ts';
 import { createEmailChannel, emailResult, type EmailFailure } from './email.ts';
-import { startScriptedSmtp, type ScriptedSmtp, type SmtpScript } from './scripted-smtp.ts';
+import { startScriptedSmtp, type ScriptedSmtp, type SmtpScript } from './testing.ts';
 
 const FROM = 'warning@fenghuo.example';
 
@@ -70,7 +70,11 @@ describe('what a server says decides, whatever it says it to', () => {
 
   test('a wrong password is ours to put right', async () => {
     smtp.script = { auth: '535 5.7.8 wrong password' };
-    const wrong = createEmailChannel({ url: `smtp://user:wrong@127.0.0.1:${smtp.port}`, from: FROM, live: false });
+    const wrong = createEmailChannel({
+      url: `smtp://user:wrong@127.0.0.1:${smtp.port}`,
+      from: FROM,
+      live: false,
+    });
     expect(await wrong.send(MESSAGE)).toEqual(later('config'));
     await wrong.close();
   });
@@ -91,13 +95,16 @@ describe('where nothing was said, the body decides', () => {
     ['silent after the final dot', { end: { silent: true } }, unknown('timeout')],
   ];
 
+  const isSilent = (script: SmtpScript) =>
+    Object.values(script).some((reply) => typeof reply === 'object' && 'silent' in reply);
+
   test.each(SCRIPTS)('%s', async (_name, script, result) => {
     smtp.script = script;
     const impatient = createEmailChannel({
       url: `smtp://127.0.0.1:${smtp.port}`,
       from: FROM,
       live: false,
-      messageTimeoutMs: 'silent' in (Object.values(script)[0] ?? {}) ? 200 : 20_000,
+      messageTimeoutMs: isSilent(script) ? 200 : 20_000,
     });
     expect(await impatient.send(MESSAGE)).toEqual(result);
     expect(smtp.mails.length).toBe(script.end === undefined ? 0 : 1);
@@ -175,7 +182,12 @@ describe('a mail', () => {
 
 describe('connections', () => {
   test('are kept, and not more than the concurrency', async () => {
-    const few = createEmailChannel({ url: `smtp://127.0.0.1:${smtp.port}`, from: FROM, live: false, concurrency: 2 });
+    const few = createEmailChannel({
+      url: `smtp://127.0.0.1:${smtp.port}`,
+      from: FROM,
+      live: false,
+      concurrency: 2,
+    });
     const results = await Promise.all(
       Array.from({ length: 250 }, (_, index) => few.send({ ...MESSAGE, deliveryId: String(index) })),
     );
@@ -204,7 +216,11 @@ describe('a live channel', () => {
     ['a synthetic recipient', { kind: 'actual', exercise: null }, 'synthetic-recipient'],
     ['an Exercise', { synthetic: false }, 'exercise-on-live-channel'],
     ['both', {}, 'synthetic-recipient'],
-    ['an actual message that carries exercise data', { kind: 'actual', synthetic: false }, 'exercise-on-live-channel'],
+    [
+      'an actual message that carries exercise data',
+      { kind: 'actual', synthetic: false },
+      'exercise-on-live-channel',
+    ],
   ];
   test.each(REFUSED)('refuses %s before it connects', async (_name, change, reason) => {
     const live = createEmailChannel({ url: `smtp://127.0.0.1:${smtp.port}`, from: FROM, live: true });
@@ -215,7 +231,9 @@ describe('a live channel', () => {
 
   test('takes an actual message to a real person', async () => {
     const live = createEmailChannel({ url: `smtp://127.0.0.1:${smtp.port}`, from: FROM, live: true });
-    expect(await live.send({ ...MESSAGE, kind: 'actual', synthetic: false, exercise: null })).toEqual(handedOff);
+    expect(await live.send({ ...MESSAGE, kind: 'actual', synthetic: false, exercise: null })).toEqual(
+      handedOff,
+    );
     await live.close();
   });
 });

@@ -6,7 +6,7 @@ import type { WarningView } from '../operations/warnings.ts';
 import { paintLine, piece, type Piece, type Tone } from './paint.ts';
 import { coverageOf, hazardName, levelName, tierName, warningId } from './shapes.ts';
 import { clock, minuteOf, timeOfDay } from './times.ts';
-import { clip, harmless, pad, width } from './width.ts';
+import { harmless, pad, width } from './width.ts';
 import { sayIn, type WordKey } from './words.ts';
 
 export type FrameInput = {
@@ -35,8 +35,7 @@ const FIGURES: readonly Figure[] = [
 const GAP = '  ';
 const BAR_LEAST = 8;
 const BAR_MOST = 30;
-/** Lines that are not events: title, times, heading, tiers, deadlines and the cursor's own line. */
-const FIXED_LINES = 8;
+const EVENTS_MOST = 8;
 
 /** The picture as lines joined by line breaks, each at most `columns` wide. */
 export function renderFrame(view: WarningView, input: FrameInput): string {
@@ -49,7 +48,7 @@ export function renderFrame(view: WarningView, input: FrameInput): string {
     dueLine(view, input),
   ];
   const room = input.rows === undefined ? Infinity : input.rows - lines.length - (input.note ? 2 : 1);
-  const events = view.events.slice(0, Math.max(0, Math.min(FIXED_LINES, room)));
+  const events = view.events.slice(0, Math.max(0, Math.min(EVENTS_MOST, room)));
   lines.push(...events.map((event) => eventLine(event, input.lang)));
   if (input.note !== undefined) lines.push([piece(input.note, 'bad')]);
   return lines.map((line) => paintLine(line, input.columns, input.colour)).join('\n');
@@ -180,5 +179,5 @@ export function renderChange(view: WarningView, input: { lang: Language; now: In
       return `${tierName(tier.tier, lang)} ${of}${late}`;
     });
   const status = sayIn(lang, `status.${view.warning.status}`);
-  return clip(`${timeOfDay(now)} ${warningId(view.warning.warningId)} ${status} | ${tiers.join(' | ')}`, Infinity);
+  return `${timeOfDay(now)} ${warningId(view.warning.warningId)} ${status} | ${tiers.join(' | ')}`;
 }

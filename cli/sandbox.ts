@@ -17,8 +17,12 @@ export async function runSandbox(input: {
     seed: env['FENGHUO_SANDBOX_SEED'] ?? '1',
     smtpPort: Number(new URL(config.FENGHUO_SMTP_URL ?? 'smtp://x:0').port),
     gatewayPort: Number(new URL(config.FENGHUO_GATEWAY_URL ?? 'http://x:0').port),
-    faults: JSON.parse(env['FENGHUO_SANDBOX_FAULTS'] ?? '{}') as NonNullable<Parameters<typeof startSandbox>[0]['faults']>,
-    model: JSON.parse(env['FENGHUO_SANDBOX_MODEL'] ?? '{}') as NonNullable<Parameters<typeof startSandbox>[0]['model']>,
+    faults: JSON.parse(env['FENGHUO_SANDBOX_FAULTS'] ?? '{}') as NonNullable<
+      Parameters<typeof startSandbox>[0]['faults']
+    >,
+    model: JSON.parse(env['FENGHUO_SANDBOX_MODEL'] ?? '{}') as NonNullable<
+      Parameters<typeof startSandbox>[0]['model']
+    >,
     log,
   });
   sayReady({ smtpUrl: sandbox.smtpUrl, gatewayUrl: sandbox.gatewayUrl });

@@ -51,16 +51,10 @@ export function adapt(command: Command, context: Context): void {
       styleTitle: (title) => (TITLES[title] ? context.say(TITLES[title]) : title),
       displayWidth: width,
       boxWrap: (text: string, columns: number) => wrap(text, columns).join('\n'),
-      visibleOptions: visibleOptions,
     } satisfies Partial<Help>)
     .helpOption('-h, --help', context.say('help.help'))
     .helpCommand(false);
   for (const below of command.commands) adapt(below, context);
-}
-
-/** commander puts its own `--help` last; it is the first thing a newcomer looks for and stays there. */
-function visibleOptions(this: void, command: Command) {
-  return command.options.filter((option) => !option.hidden);
 }
 
 const USAGE_WORDS: Readonly<Record<string, WordKey>> = {

@@ -23,6 +23,8 @@ export type WatchInput = {
   timeoutMs?: number;
   /** Between two looks; a slow database is asked more rarely. @default 1 000 */
   everyMs?: number;
+  /** Shows nothing, for callers with data of their own to print. @default false */
+  quiet?: boolean;
   /** Ends the watch without an error; the view is the last one. */
   signal?: AbortSignal;
   /** For tests. @default a timer */
@@ -39,7 +41,7 @@ const LOAD_SHARE = 4;
 export async function watchWarning(input: WatchInput): Promise<WarningView> {
   const { database, warningId, context, signal, now = Date.now, everyMs = EVERY_MS } = input;
   const startedAt = now();
-  const display = createDisplay(context);
+  const display = input.quiet === true ? { show: noop, end: noop } : createDisplay(context);
   const wait = input.wait ?? ((ms: number) => sleep(ms, undefined, signal ? { signal } : {}).then(noop, noop));
   let view: WarningView | null = null;
   try {

@@ -208,6 +208,7 @@ export async function appendAudit(sql: Sql, cellId: number, now: number, body: u
   );
 }
 
+/** Puts letters aside and marks their units as faulty: shown as such, and not taken by the clock again and again. */
 export async function putDeadLetters(
   sql: Sql,
   cellId: number,
@@ -223,5 +224,9 @@ export async function putDeadLetters(
       dead.map(({ letter }) => JSON.stringify(letter.message)),
       dead.map(({ reason }) => reason),
     ],
+  );
+  await sql.query(
+    'update unit_states set faulty = true, next_at = null where cell_id = $1 and unit_id = any($2)',
+    [cellId, dead.map(({ letter }) => letter.unitId)],
   );
 }

@@ -34,7 +34,7 @@ function transactionOf(sql: Sql, cell: LockedCell): StepTransaction {
     takeInbox: (most) => takeInbox(sql, cellId, most),
     putLetters: (letters) => putLetters(sql, warningId, letters),
     loadUnits: (unitIds) => loadUnits(sql, { warningId, cellId, rootUnitId: cell.rootUnitId, unitIds }),
-    saveUnits: (units, faulty) => saveUnits(sql, { warningId, cellId, units, faulty }),
+    saveUnits: (units) => saveUnits(sql, { warningId, cellId, units }),
     loadSubordinates: (unitIds) => loadSubordinates(sql, warningId, unitIds),
     dueUnits: (most) => dueUnits(sql, cellId, now, most),
     unendedUnits: (most) => unendedUnits(sql, cellId, most),

@@ -58,7 +58,7 @@ export async function loadSubordinates(
 /** Writes the states of units: the whole state as JSON, and beside it what is read by queries. */
 export async function saveUnits(
   sql: Sql,
-  input: { warningId: number; cellId: number; units: readonly UnitState[]; faulty: ReadonlySet<number> },
+  input: { warningId: number; cellId: number; units: readonly UnitState[] },
 ): Promise<void> {
   const { units } = input;
   if (units.length === 0) return;
@@ -69,17 +69,16 @@ export async function saveUnits(
       return at === null ? null : new Date(at).toISOString();
     });
   await sql.query(
-    `insert into unit_states as s (warning_id, unit_id, cell_id, tier, status, ended, faulty, opened_at, told_at,
+    `insert into unit_states (warning_id, unit_id, cell_id, tier, status, ended, opened_at, told_at,
        answered_at, silent_at, rung, next_at, state, reports_to)
-     select $1, t.unit_id, $2, t.tier, t.status, t.ended, t.faulty, t.opened_at, t.told_at, t.answered_at, t.silent_at,
+     select $1, t.unit_id, $2, t.tier, t.status, t.ended, t.opened_at, t.told_at, t.answered_at, t.silent_at,
        t.rung, t.next_at, t.state, t.reports_to
-     from unnest($3::int[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::timestamptz[], $9::timestamptz[],
-       $10::timestamptz[], $11::timestamptz[], $12::smallint[], $13::timestamptz[], $14::json[], $15::int[])
-       as t (unit_id, tier, status, ended, faulty, opened_at, told_at, answered_at, silent_at, rung, next_at, state, reports_to)
+     from unnest($3::int[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[],
+       $9::timestamptz[], $10::timestamptz[], $11::smallint[], $12::timestamptz[], $13::json[], $14::int[])
+       as t (unit_id, tier, status, ended, opened_at, told_at, answered_at, silent_at, rung, next_at, state, reports_to)
      on conflict (warning_id, unit_id) do update set
-       status = excluded.status, ended = excluded.ended, faulty = s.faulty or excluded.faulty,
-       opened_at = excluded.opened_at, told_at = excluded.told_at, answered_at = excluded.answered_at,
-       silent_at = excluded.silent_at, rung = excluded.rung, next_at = excluded.next_at, state = excluded.state,
+       status = excluded.status, ended = excluded.ended, opened_at = excluded.opened_at, told_at = excluded.told_at,
+       answered_at = excluded.answered_at, silent_at = excluded.silent_at, rung = excluded.rung, next_at = excluded.next_at, state = excluded.state,
        reports_to = excluded.reports_to`,
     [
       input.warningId,
@@ -88,7 +87,6 @@ export async function saveUnits(
       column((unit) => unit.tier),
       column((unit) => unit.status),
       column((unit) => unit.ended),
-      column((unit) => input.faulty.has(unit.unitId)),
       instant((unit) => unit.openedAt),
       instant((unit) => unit.toldAt),
       instant((unit) => unit.answeredAt),

@@ -239,3 +239,18 @@ export async function readLatestEvents(sql: Sql, warningId: number, most: number
     [warningId, most],
   );
 }
+
+/** When the first and the last message of a warning were handed over, in milliseconds from its commit. */
+export async function readSendTimes(
+  sql: Sql,
+  warningId: number,
+): Promise<{ firstSendMs: number | null; lastSendMs: number | null }> {
+  const [row] = await sql.query<{ firstSendMs: number | null; lastSendMs: number | null }>(
+    `select (extract(epoch from min(d.at) - min(w.issued_at)) * 1000)::float8 as "firstSendMs",
+       (extract(epoch from max(d.at) - min(w.issued_at)) * 1000)::float8 as "lastSendMs"
+     from deliveries d join warnings w on w.id = d.warning_id
+     where d.warning_id = $1 and d.outcome in ('handed off', 'unknown')`,
+    [warningId],
+  );
+  return row ?? { firstSendMs: null, lastSendMs: null };
+}

@@ -43,7 +43,7 @@ export type TurnResult = {
   changed: UnitState[];
   /** For other cells, and for this one where the limit was reached. */
   letters: Letter[];
-  /** Letters on which `advance` threw; the unit's superior has been told that it is silent. */
+  /** Letters on which `advance` threw; whom the unit reports to has been told that it is silent. */
   dead: { letter: Letter; reason: string }[];
   /** All letters taken, in the order they were taken: with the rules and `now`, the whole input of the turn. */
   taken: Letter[];
@@ -147,9 +147,10 @@ class CellTurn {
         }
       } catch (error) {
         this.dead.push({ letter, reason: error instanceof Error ? error.message : String(error) });
-        if (unit.superiorId !== null) {
+        const reportsTo = unit.reportsTo ?? unit.superiorId;
+        if (reportsTo !== null) {
           out.letters.push({
-            unitId: unit.superiorId,
+            unitId: reportsTo,
             message: { kind: 'subordinate silent', unitId: unit.unitId },
           });
         }
@@ -188,9 +189,17 @@ export function earliestDeadline(units: Iterable<UnitState>): Instant | null {
   return earliest;
 }
 
-/** What stops a send comes before what causes one; the unit's id makes the order total. */
+/** What stops a send comes before what causes one; of one unit's letters of a kind the earlier word comes first. */
 function byOrder(one: Letter, other: Letter): number {
-  return messageOrder(one.message.kind) - messageOrder(other.message.kind) || one.unitId - other.unitId;
+  return (
+    messageOrder(one.message.kind) - messageOrder(other.message.kind) ||
+    one.unitId - other.unitId ||
+    spokenAt(one.message) - spokenAt(other.message)
+  );
+}
+
+function spokenAt(message: Message): Instant {
+  return 'at' in message ? message.at : 0;
 }
 
 function* ask<Kind extends Need['kind']>(

@@ -79,7 +79,7 @@ export type StepTransaction = {
   putLetters(letters: readonly Letter[]): Promise<void>;
   /** The states of those units that belong to this cell; units nothing has happened to yet are made new. */
   loadUnits(unitIds: readonly UnitId[]): Promise<UnitState[]>;
-  saveUnits(units: readonly UnitState[], faulty: ReadonlySet<UnitId>): Promise<void>;
+  saveUnits(units: readonly UnitState[]): Promise<void>;
   loadSubordinates(unitIds: readonly UnitId[]): Promise<Map<UnitId, UnitId[]>>;
   /** Units with a timer due and no letter waiting; none while a letter for the cell itself waits. */
   dueUnits(most: number): Promise<UnitId[]>;
@@ -99,6 +99,7 @@ export type StepTransaction = {
   findPossiblyTold(): Promise<PlannedPage[]>;
   /** Writes the warning's own end where its expiry has passed. */
   markExpired(): Promise<void>;
+  /** Puts letters aside and marks their units as faulty. */
   putDeadLetters(dead: readonly { letter: Letter; reason: string }[]): Promise<void>;
   appendAudit(body: unknown): Promise<void>;
   rest(pagesMost: number): Promise<CellRest>;

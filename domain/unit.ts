@@ -238,7 +238,8 @@ class Turn {
       case 'deadline':
         return this.deadline();
       default:
-        return message satisfies never;
+        // A letter of another version, or a damaged one: the step puts it aside and goes on.
+        throw new TypeError(`no such message: ${(message satisfies never as Message).kind}`);
     }
   }
 
@@ -329,7 +330,8 @@ class Turn {
   private tellHelp(): void {
     const untold = this.superiors().slice(this.unit.helpTold);
     this.change({ helpTold: this.unit.helpTold + untold.length });
-    for (const unitId of untold) this.tell(unitId, { kind: 'subordinate cannot act', unitId: this.unit.unitId });
+    for (const unitId of untold)
+      this.tell(unitId, { kind: 'subordinate cannot act', unitId: this.unit.unitId });
   }
 
   /** Reaches past this silent unit in both directions: those below report to the one above, who hears of it. */
@@ -362,7 +364,8 @@ class Turn {
       if (this.unit.helpTold > 0) this.tellHelp();
     }
     // Whoever is bridged past in turn hands the new address on, so that nobody reports to a silent unit.
-    if (this.unit.bridgedAt !== null) this.tellSubordinates({ kind: 'past you', bridgedTo: this.superiors() });
+    if (this.unit.bridgedAt !== null)
+      this.tellSubordinates({ kind: 'past you', bridgedTo: this.superiors() });
   }
 
   // ── answers ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -389,12 +392,15 @@ class Turn {
     if (this.unit.ended) return;
     if (status === 'answered' && heardAt !== null && at < heardAt) return;
     const again = status !== 'answered' && heardAt !== null;
-    this.change({ status: this.unit.openedAt === null ? 'waiting' : 'open', heardAt: Math.max(heardAt ?? at, at) });
+    this.change({
+      status: this.unit.openedAt === null ? 'waiting' : 'open',
+      heardAt: Math.max(heardAt ?? at, at),
+    });
     this.tellHelp();
     if (this.unit.openedAt === null) return;
     this.descend();
     // Said twice, it does not skip a rung that has reached nobody yet: the help called first must get its time.
-    if (again && (at === heardAt || timers.handOffBy !== null)) return;
+    if (again && (at <= heardAt || timers.handOffBy !== null)) return;
     if (this.unit.rung < this.rules.ladder.length) this.takeRung(this.unit.rung + 1);
   }
 

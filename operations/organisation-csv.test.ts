@@ -132,16 +132,16 @@ describe('what a spreadsheet would take for a formula is neutralised', () => {
 });
 
 describe('an error file', () => {
-  const text = 'code,name\n1,=cmd\n2,b\n3\n';
+  const text = '\ncode,name\n1,=cmd\n2,b\n3\n';
   const errors = [
-    { line: 4, column: null, sentence: 'the row is torn' },
-    { line: 2, column: 'name', sentence: 'no name' },
-    { line: 2, column: 'code', sentence: 'no code' },
+    { line: 5, column: null, sentence: 'the row is torn' },
+    { line: 3, column: 'name', sentence: 'no name' },
+    { line: 3, column: 'code', sentence: 'no code' },
   ];
 
   test('has the faulty lines with every reason, and no live formula', () => {
     expect(errorFile(errors, text)).toBe(
-      "行/line,原因/reason,code,name\r\n2,name: no name; code: no code,1,'=cmd\r\n4,the row is torn,3,\r\n",
+      "行/line,原因/reason,code,name\r\n3,name: no name; code: no code,1,'=cmd\r\n5,the row is torn,3,\r\n",
     );
   });
 

@@ -113,14 +113,14 @@ export function errorFile(errors: readonly LineError[], originalText: string): s
     reasons.set(line, [...(reasons.get(line) ?? []), column === null ? sentence : `${column}: ${sentence}`]);
   }
   const byLine = new Map(records.map((record) => [record.line, record.cells]));
-  const header = byLine.get(1) ?? [];
+  const header = records[0]?.cells ?? [];
   // An error file may itself be faulty: its report columns are replaced, not repeated.
   const kept = header
     .map((_, place) => place)
     .filter((place) => !REPORT_HEADERS.includes(header[place] ?? ''));
   const width = header.length;
   const rows = [...reasons.keys()]
-    .filter((line) => line > 1)
+    .filter((line) => line !== records[0]?.line)
     .sort((one, other) => one - other)
     .map((line) => {
       const cells = byLine.get(line) ?? [];

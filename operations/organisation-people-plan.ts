@@ -55,11 +55,15 @@ function matchPeople(
   errors: LineError[],
 ): { people: PlannedPerson[]; retired: number[] } {
   const byReference = new Map(input.known.people.map((row) => [row.reference, row]));
+  const byName = new Map<string, PersonRow[]>();
+  for (const row of input.known.people) {
+    if (row.synthetic === input.synthetic) byName.set(row.name, [...(byName.get(row.name) ?? []), row]);
+  }
   const taken = new Map<number, FilePerson>();
-  const retired: number[] = [];
-  const people = input.people.map((person) => {
+  const retired = new Set<number>();
+  const matched = input.people.map((person) => {
     const referred = byReference.get(person.reference);
-    const found = findByAddress(person, input.known.people);
+    const found = findByAddress(person, byName.get(person.name) ?? []);
     // A staff number is a person whatever the name; a telephone passes from hand to hand, so there the name counts.
     const existing =
       person.staffNumber !== null
@@ -71,16 +75,19 @@ function matchPeople(
       errors.push({ line: person.lines[0]?.line ?? 0, column: input.headers.name, sentence });
     }
     if (existing) taken.set(existing.id, person);
-    else if (referred) retired.push(referred.id);
-    return planPerson(person, existing ?? null, input);
+    else if (referred) retired.add(referred.id);
+    return { person, existing: existing ?? null };
   });
-  return { people, retired };
+  const people = matched.map(({ person, existing }) => {
+    const kept = existing && !retired.has(existing.id) ? existing.reference : person.reference;
+    return planPerson(person, existing, person.staffNumber ?? kept, input);
+  });
+  return { people, retired: [...retired] };
 }
 
 /** Someone imported before without a staff number, or now without the one they had: same name, same address. */
-function findByAddress(person: FilePerson, rows: readonly PersonRow[]): PersonRow | undefined {
-  const found = rows.filter((row) => {
-    if (row.name !== person.name || row.synthetic) return false;
+function findByAddress(person: FilePerson, sameName: readonly PersonRow[]): PersonRow | undefined {
+  const found = sameName.filter((row) => {
     if (person.staffNumber !== null && isStaffNumber(row.reference)) return false;
     if (person.phone !== null && row.addresses['sms'] !== undefined)
       return row.addresses['sms'] === person.phone;
@@ -89,9 +96,14 @@ function findByAddress(person: FilePerson, rows: readonly PersonRow[]): PersonRo
   return found.length === 1 ? found[0] : undefined;
 }
 
-function planPerson(person: FilePerson, existing: PersonRow | null, input: PlanPeopleInput): PlannedPerson {
+function planPerson(
+  person: FilePerson,
+  existing: PersonRow | null,
+  reference: string,
+  input: PlanPeopleInput,
+): PlannedPerson {
   const row = {
-    reference: person.staffNumber ?? existing?.reference ?? person.reference,
+    reference,
     name: person.name,
     language: person.language ?? existing?.language ?? 'zh',
     synthetic: input.synthetic,

@@ -14,7 +14,7 @@ const TREE = `code,name,parent_code,tier
 50010101,蒲花村,500101,village
 50010102,双龙村,500101,village
 50010201,双龙村,500102,village
-,三组,50010101,group
+,三组（院坝）,50010101,group
 `;
 
 const HEADER = '单位编码,姓名,岗位,顺位,手机,邮箱,编号,语言\n';
@@ -118,8 +118,11 @@ describe('a file of people', () => {
   });
 
   test('names a unit without a code by its path', async () => {
-    await importPeople({ database, file: `${HEADER}濯水镇/蒲花村/三组,赵五,组长,正职,13800138005,,,\n` });
-    expect(await held()).toEqual(['三组 0 赵五 组长: +8613800138005']);
+    await importPeople({
+      database,
+      file: `${HEADER}濯水镇／蒲花村/三组（院坝）,赵五,组长,正职,13800138005,,,\n`,
+    });
+    expect(await held()).toEqual(['三组（院坝） 0 赵五 组长: +8613800138005']);
   });
 
   test('may be of made-up people, who are flagged', async () => {
@@ -314,6 +317,19 @@ describe('a second import hands posts over', () => {
       { name: '陈新', current: true },
     ]);
     expect(await held()).toContain('濯水镇 0 陈新 书记: chen@example.com +8613800138001');
+  });
+
+  test('an address that was one person alone passes to another, and both stay who they are', async () => {
+    const file = `${HEADER}500101,王三,河长,副职2,13800138003,wang@example.com,,
+500101,吴八,办事员,副职3,,wang@example.com,,
+`;
+    expect(await importPeople({ database, file })).toMatchObject({ people: { added: 1, changed: 1 } });
+    expect(await importPeople({ database, file })).toMatchObject({
+      people: { added: 0, changed: 0, unchanged: 2 },
+    });
+    const references = (await people()).map(({ name, reference }) => `${name} ${reference}`);
+    expect(references).toContain('王三 +8613800138003');
+    expect(references).toContain('吴八 wang@example.com');
   });
 
   test('with a staff number a new name is the same person', async () => {

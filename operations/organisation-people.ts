@@ -124,7 +124,7 @@ function headersOf(table: Table): PersonHeaders {
 
 /** Units by the cell that names them: a code, or a path of names for a unit without one. Null where several match. */
 async function findFileUnits(sql: Sql, table: Table): Promise<Map<string, PlacedUnit | null>> {
-  const words = new Set(table.rows.map((row) => halfWidth(row.cell('unit'))));
+  const words = new Set(table.rows.map((row) => unitWord(row.cell('unit'))));
   const found = new Map<string, PlacedUnit | null>();
   for (const unit of await unitsByCode(sql, [...words])) found.set(unit.code ?? '', unit);
   for (const word of words) {
@@ -133,6 +133,11 @@ async function findFileUnits(sql: Sql, table: Table): Promise<Map<string, Placed
     if (total > 0) found.set(word, total === 1 ? (units[0] ?? null) : null);
   }
   return found;
+}
+
+/** A code is normalised; a path is kept, because names may have full-width brackets. */
+function unitWord(cell: string): string {
+  return /[/／]/.test(cell) ? cell.replaceAll('／', '/') : halfWidth(cell);
 }
 
 /** A row whose unit is not yet looked up; null stands for a rank that has a fault. */
@@ -161,7 +166,7 @@ function parseRows(table: Table, headers: PersonHeaders): ParsedRow[] {
       language: read('language', parseLanguage(row.cell('language'))),
     };
     return {
-      unitWord: halfWidth(row.cell('unit')),
+      unitWord: unitWord(row.cell('unit')),
       line,
       rank: read('rank', parseRank(row.cell('rank'))),
       faults,

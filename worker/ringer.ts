@@ -46,9 +46,9 @@ async function ringUntil(signal: AbortSignal, input: Parameters<typeof startRing
 }
 
 async function ring(input: Parameters<typeof startRinger>[0], target: RingableCell): Promise<void> {
-  const queues = queuesOf(input.kind);
+  const queues = queuesOf(input.database.schema, input.kind);
   await input.client.workflow.signalWithStart(cell, {
-    workflowId: `cell-w${target.warningId}-${target.cellId}-i${target.incarnation}`,
+    workflowId: `${input.database.schema}-w${target.warningId}-c${target.cellId}-i${target.incarnation}`,
     taskQueue: queues.cells,
     args: [{ cellId: target.cellId, pageQueues: queues.pages }],
     signal: doorbell,

@@ -109,7 +109,7 @@ async function createWorkers(input: {
   maxCached: number | undefined;
 }): Promise<Worker[]> {
   const { config, connection } = input;
-  const queues = queuesOf(input.kind);
+  const queues = queuesOf(config.FENGHUO_SCHEMA, input.kind);
   const shared = {
     connection,
     namespace: config.TEMPORAL_NAMESPACE,

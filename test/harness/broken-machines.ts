@@ -35,7 +35,9 @@ export const BROKEN_MACHINES: readonly BrokenMachine[] = [
     foundBy: 'each rung begins when it must, never before',
     machine: after('handed off', (result, unit) => {
       const { answerBy } = result.unit.timers;
-      return answerBy === null || answerBy === unit.timers.answerBy ? result : withTimers(result, { answerBy: answerBy - 1 });
+      return answerBy === null || answerBy === unit.timers.answerBy
+        ? result
+        : withTimers(result, { answerBy: answerBy - 1 });
     }),
   },
   {
@@ -56,6 +58,15 @@ export const BROKEN_MACHINES: readonly BrokenMachine[] = [
     machine: always((result) => withTimers(result, { handOffBy: null })),
   },
   {
+    name: 'a unit that is reopened begins no rung, and waits for ever',
+    foundBy: 'nothing is left to do without a timer',
+    machine: after('cannot act', (result, unit) => ({
+      ...result,
+      unit: { ...result.unit, rung: unit.rung, timers: unit.timers },
+      sends: [],
+    })),
+  },
+  {
     name: 'bridging is one-sided: those below are not told',
     foundBy: 'subordinates open when they must, never before',
     machine: always((result) => ({
@@ -74,7 +85,9 @@ export const BROKEN_MACHINES: readonly BrokenMachine[] = [
     name: 'later trouble pushes the digest back',
     foundBy: 'one digest for a window, none early, none missing',
     machine: after('subordinate silent', (result, _unit, rules, now) =>
-      result.unit.timers.digestAt === null ? result : withTimers(result, { digestAt: now + rules.digest.windowMs }),
+      result.unit.timers.digestAt === null
+        ? result
+        : withTimers(result, { digestAt: now + rules.digest.windowMs }),
     ),
   },
   {
@@ -98,7 +111,11 @@ export const BROKEN_MACHINES: readonly BrokenMachine[] = [
     foundBy: 'subordinates open when they must, never before',
     machine: after('answered', (result, unit) => ({
       ...result,
-      unit: { ...result.unit, descended: unit.descended, timers: { ...result.unit.timers, descendAt: unit.timers.descendAt } },
+      unit: {
+        ...result.unit,
+        descended: unit.descended,
+        timers: { ...result.unit.timers, descendAt: unit.timers.descendAt },
+      },
       messages: result.messages.filter(({ message }) => message.kind !== 'opened'),
     })),
   },
@@ -119,7 +136,12 @@ export const BROKEN_MACHINES: readonly BrokenMachine[] = [
     name: '*cannot act* is taken for an answer',
     foundBy: 'the last word stands, the first time stays',
     machine: (unit, message, rules, now) =>
-      advance(unit, message.kind === 'cannot act' ? { kind: 'answered', at: message.at, answer: 'received' } : message, rules, now),
+      advance(
+        unit,
+        message.kind === 'cannot act' ? { kind: 'answered', at: message.at, answer: 'received' } : message,
+        rules,
+        now,
+      ),
   },
   {
     name: 'an answer clears the silence',
@@ -129,7 +151,10 @@ export const BROKEN_MACHINES: readonly BrokenMachine[] = [
   {
     name: 'a repeated answer moves the time of the first',
     foundBy: 'states only rise',
-    machine: after('answered', (result, _unit, _rules, now) => ({ ...result, unit: { ...result.unit, answeredAt: now } })),
+    machine: after('answered', (result, _unit, _rules, now) => ({
+      ...result,
+      unit: { ...result.unit, answeredAt: now },
+    })),
   },
   {
     name: 'a unit concludes without those below',
@@ -144,7 +169,8 @@ export const BROKEN_MACHINES: readonly BrokenMachine[] = [
     foundBy: SAME_PATHS,
     machine: (unit, message, rules, now) => {
       const result = advance(unit, message, rules, now);
-      if (message.kind !== 'subordinate silent' || unit.silentBelow > 0 || message.unitId % 2 === 0) return result;
+      if (message.kind !== 'subordinate silent' || unit.silentBelow > 0 || message.unitId % 2 === 0)
+        return result;
       return { ...result, unit: { ...result.unit, silentBelow: 2 } };
     },
   },
@@ -187,7 +213,11 @@ export const BROKEN_MACHINES: readonly BrokenMachine[] = [
     foundBy: 'subordinates open when they must, never before',
     machine: after('cannot act', (result, unit) => ({
       ...result,
-      unit: { ...result.unit, descended: unit.descended, timers: { ...result.unit.timers, descendAt: unit.timers.descendAt } },
+      unit: {
+        ...result.unit,
+        descended: unit.descended,
+        timers: { ...result.unit.timers, descendAt: unit.timers.descendAt },
+      },
       messages: result.messages.filter(({ message }) => message.kind !== 'opened'),
     })),
   },

@@ -13,6 +13,7 @@ export type Property = { name: string; check: (history: History) => string | nul
 
 export const PROPERTIES: readonly Property[] = [
   { name: 'states only rise', check: ({ faults }) => faults[0] ?? null },
+  { name: 'nothing is left to do without a timer', check: ({ stuck }) => stuck[0] ?? null },
   { name: 'every unit ends', check: everyUnitEnds },
   { name: 'no send after an answer or the end', check: eachLife(noSendTooLate) },
   { name: 'each rung begins when it must, never before', check: eachLife(rungsOnTime) },

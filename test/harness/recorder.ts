@@ -3,6 +3,7 @@
  * and what reached it from outside. The guard stands here too, because it reads the same facts.
  */
 import type { Letter, TurnResult } from '../../domain/cascade.ts';
+import type { Rules } from '../../domain/rules.ts';
 import type { Instant } from '../../domain/time.ts';
 import type { advance, Message, Outgoing, Send, UnitId, UnitState } from '../../domain/unit.ts';
 import type { World } from './world.ts';
@@ -45,6 +46,8 @@ export type History = {
   atRest: boolean;
   /** What no transition may do, seen while it was done. */
   faults: string[];
+  /** Units that would wait for ever: something is left to do, and no timer stands for it. */
+  stuck: string[];
 };
 
 export class Recorder {
@@ -52,6 +55,7 @@ export class Recorder {
   private readonly real: typeof advance;
   private readonly lives = new Map<UnitId, Life>();
   private readonly faults: string[] = [];
+  private readonly stuck: string[] = [];
   private endsAt: Instant = Infinity;
 
   constructor(world: World, machine: typeof advance) {
@@ -76,7 +80,14 @@ export class Recorder {
       life.last ??= unit;
       life.path = inOrder(life.path);
     }
-    return { world: this.world, lives: this.lives, endsAt: this.endsAt, atRest, faults: this.faults };
+    return {
+      world: this.world,
+      lives: this.lives,
+      endsAt: this.endsAt,
+      atRest,
+      faults: this.faults,
+      stuck: this.stuck,
+    };
   }
 
   // ── facts and the guard ─────────────────────────────────────────────────────────────────────────────────
@@ -137,6 +148,8 @@ export class Recorder {
       life.endedAt = now;
     }
     this.onlyRises(before, after);
+    const missing = missingTimer(after, this.world.rules);
+    if (missing !== null) this.stuck.push(`unit ${after.unitId} at ${now}: ${missing}`);
   }
 
   private onlyRises(before: UnitState, after: UnitState): void {
@@ -180,6 +193,21 @@ export class Recorder {
     if (!life) throw new RangeError(`no unit ${unitId} in this world`);
     return life;
   }
+}
+
+/** What a unit waits for without a timer; null where each thing left to do has one. */
+function missingTimer({ timers, ...unit }: UnitState, { ladder, digest, endReport }: Rules): string | null {
+  if (unit.ended) return null;
+  const climbs = unit.status === 'open' && unit.rung < ladder.length;
+  if (climbs && timers.handOffBy === null && timers.answerBy === null)
+    return `rung ${unit.rung} has no deadline`;
+  if (unit.openedAt === null) return null;
+  if (!unit.descended && timers.descendAt === null) return 'those below are never opened';
+  const reports = endReport.tiers.includes(unit.tier) && !unit.endReportSent;
+  if (reports && timers.endReportAt === null) return 'the end report is never due';
+  const passed = unit.bridgedAt !== null && unit.superiorId !== null;
+  const untold = unit.silentBelow > unit.silentBelowTold && unit.digests < digest.most && !passed;
+  return untold && timers.digestAt === null ? 'trouble below is never told' : null;
 }
 
 /** What makes a send one of its kind: two with the same key would be one message, and the second be lost. */

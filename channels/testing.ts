@@ -67,7 +67,8 @@ function serve(socket: Socket, smtp: ScriptedSmtp): void {
   const command = (line: string) => {
     const { script } = smtp;
     const verb = line.slice(0, 4).toUpperCase();
-    if (verb === 'EHLO') socket.write(script.auth ? '250-scripted\r\n250 AUTH PLAIN\r\n' : '250 scripted\r\n');
+    if (verb === 'EHLO')
+      socket.write(script.auth ? '250-scripted\r\n250 AUTH PLAIN\r\n' : '250 scripted\r\n');
     else if (verb === 'AUTH') say(script.auth, '235 ok');
     else if (verb === 'MAIL') say(script.mail, '250 ok');
     else if (verb === 'RCPT') {

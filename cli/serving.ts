@@ -1,0 +1,61 @@
+/** `migrate`, `worker` and `web`: what an operator runs where `up` does not run it all. */
+import type { Command } from 'commander';
+import { migrate } from '../db/migrate.ts';
+import type { Context } from './context.ts';
+import { serveUntilInterrupted } from './signals.ts';
+
+export function addMigrateCommand(program: Command, context: Context): void {
+  program
+    .command('migrate')
+    .description(context.say('help.migrate'))
+    .addHelpText('after', example(context, 'npx fenghuo migrate'))
+    .action(async () => {
+      const applied = await migrate(await context.database());
+      context.print({
+        value: { applied },
+        items: applied.map((name) => ({ applied: name })),
+        lines: () => (applied.length > 0 ? applied.map((name) => context.say('migrate.applied', { name })) : []),
+      });
+      if (applied.length === 0) context.tell(context.say('migrate.none'));
+    });
+}
+
+export function addWorkerCommand(program: Command, context: Context): void {
+  program
+    .command('worker')
+    .description(context.say('help.worker'))
+    .addHelpText('after', example(context, 'npx fenghuo worker'))
+    .action(async () => {
+      const config = await context.config();
+      await serveUntilInterrupted(context, async () => {
+        const { startWorker } = await import('../worker/worker.ts');
+        const worker = await startWorker({ config, log: (line) => context.tell(line) });
+        context.tell(context.say('worker.started', { address: config.TEMPORAL_ADDRESS }));
+        return worker;
+      });
+    });
+}
+
+export function addWebCommand(program: Command, context: Context): void {
+  program
+    .command('web')
+    .description(context.say('help.web'))
+    .addHelpText('after', example(context, 'FENGHUO_WEB_PORT=8080 npx fenghuo web'))
+    .action(async () => {
+      const config = await context.config();
+      await serveUntilInterrupted(context, async () => {
+        const [{ startWeb }, { answerKeys }] = await Promise.all([
+          import('../web/server.ts'),
+          import('../worker/worker.ts'),
+        ]);
+        const web = await startWeb({ config, keys: answerKeys(config), log: (line) => context.tell(line) });
+        context.tell(context.say('web.started', { url: web.url }));
+        return web;
+      });
+    });
+}
+
+/** The lines under a command's help that can be typed as they stand. */
+export function example(context: Pick<Context, 'say'>, ...lines: string[]): string {
+  return `\n${context.say('help.example')}\n${lines.map((line) => `  ${line}`).join('\n')}\n`;
+}

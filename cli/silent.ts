@@ -1,0 +1,101 @@
+/** `silent`: every unit nobody has heard from, most urgent first, and whom to phone next. */
+import type { Command } from 'commander';
+import type { SilentUnit } from '../db/warnings.ts';
+import { maskAddress } from '../operations/organisation-person.ts';
+import { listSilentUnits, parseWarningId } from '../operations/warnings.ts';
+import type { Context } from './context.ts';
+import { wholeNumber } from './options.ts';
+import { rankName } from './organisation.ts';
+import { example } from './serving.ts';
+import { tierName, warningId } from './shapes.ts';
+import { renderTable } from './table.ts';
+import { clock, isoOrNull } from './times.ts';
+
+const LISTED_MOST = 200;
+
+type Options = { numbers?: boolean; most?: number };
+
+export function addSilentCommand(program: Command, context: Context): void {
+  program
+    .command('silent')
+    .description(context.say('help.silent'))
+    .argument('<WARNING>', context.say('help.warningId'))
+    .option('--numbers', context.say('help.numbers'))
+    .option('--most <N>', context.say('help.most'), wholeNumber(1, 100_000))
+    .addHelpText('after', example(context, 'npx fenghuo silent W12', 'npx fenghuo silent W12 --numbers'))
+    .action(async (id: string, options: Options) => silent(context, parseWarningId(id), options));
+}
+
+async function silent(context: Context, number: number, options: Options): Promise<void> {
+  const most = options.most ?? LISTED_MOST;
+  // One more than is shown says whether there are more.
+  const found = await listSilentUnits(await context.database(), number, most + 1);
+  const units = found.slice(0, most).map((unit) => (options.numbers === true ? unit : masked(unit)));
+  const shapes = units.map(silentShape);
+  const id = warningId(number);
+  context.print({
+    value: { warning: id, more: found.length > most, units: shapes },
+    items: shapes,
+    lines: () => (units.length === 0 ? [] : renderSilent(units, context, Date.now())),
+  });
+  if (units.length === 0) context.tell(context.say('silent.none', { id }));
+  if (found.length > most) context.tell(context.say('silent.more', { most }));
+  if (units.length > 0) context.tell(context.say('silent.next', { id }));
+}
+
+/** Whom to phone next: the highest post with a number; null where nobody has one. */
+export function phoneNext(unit: Pick<SilentUnit, 'people'>): SilentUnit['people'][number] | null {
+  const [first] = unit.people
+    .filter(({ phone }) => phone !== null)
+    .sort((one, other) => one.rank - other.rank);
+  return first ?? null;
+}
+
+function masked(unit: SilentUnit): SilentUnit {
+  const people = unit.people.map((person) => ({
+    ...person,
+    phone: person.phone === null ? null : maskAddress(person.phone),
+  }));
+  return { ...unit, people };
+}
+
+function silentShape(unit: SilentUnit) {
+  return {
+    unitId: String(unit.unitId),
+    code: unit.code,
+    path: unit.path,
+    tier: unit.tier,
+    rung: unit.rung,
+    told: unit.told,
+    silentAt: isoOrNull(unit.silentAt),
+    phoneNext: phoneNext(unit),
+    people: unit.people,
+  };
+}
+
+/** A line for each silent unit; `now` is PostgreSQL's or this machine's, a second more or less does not matter. */
+export function renderSilent(units: readonly SilentUnit[], context: Context, now: number): string[] {
+  return renderTable(
+    units,
+    [
+      { title: context.say('tier.tier'), of: ({ tier }) => tierName(tier, context.lang) },
+      // The city stands above every unit and says nothing.
+      { title: context.say('silent.unit'), of: ({ path }) => path.slice(-2).join('/'), shrinks: true },
+      { title: context.say('unit.code'), of: ({ code }) => code ?? '-' },
+      {
+        title: context.say('silent.for'),
+        of: ({ silentAt }) => (silentAt === null ? '-' : clock(now - silentAt)),
+        align: 'right',
+      },
+      { title: context.say('silent.told'), of: ({ told }) => context.say(told ? 'yes' : 'no') },
+      { title: context.say('silent.phone'), of: (unit) => phoneLine(unit, context) },
+    ],
+    context.columns(),
+  );
+}
+
+function phoneLine(unit: SilentUnit, context: Context): string {
+  const person = phoneNext(unit);
+  if (!person) return context.say(unit.people.length === 0 ? 'reason.noPost' : 'silent.noNumber');
+  return `${person.phone ?? ''} ${person.name} ${person.rank === 0 ? '' : rankName(person.rank, context)}`.trimEnd();
+}

@@ -1,0 +1,114 @@
+/** One warning, six tiers, on real Temporal, PostgreSQL and SMTP, with people who answer. */
+import { Client, Connection } from '@temporalio/client';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { cancelWarning, issueWarning } from '../operations/warnings.ts';
+import { waitUntil } from '../runtime/processes.ts';
+import { status } from '../workflows/cell.ts';
+import { plantSmallTree } from './harness/small-tree.ts';
+import { broken, startStack, type Stack } from './harness/stack.ts';
+
+let stack: Stack;
+let client: Client;
+
+beforeAll(async () => {
+  stack = await startStack('end-to-end', { model: { neverAnswersShare: 0.3 } });
+  await plantSmallTree(stack.database);
+  const connection = await Connection.connect({ address: stack.config.TEMPORAL_ADDRESS });
+  client = new Client({ connection, namespace: stack.config.TEMPORAL_NAMESPACE });
+});
+afterAll(async () => {
+  await client.connection.close();
+  await stack.stop();
+});
+
+const REQUEST = { hazard: '暴雨', level: 'red', areas: ['城'], issuer: '城气象台' };
+
+it('starts a warning that was accepted while no worker was there, and carries it to its end', async () => {
+  const { warningId } = await issueWarning(stack.database, { ...REQUEST, expires: '+40m', speed: 200 });
+  await stack.startWorker();
+  const view = await stack.until(warningId, 'the warning to close', ({ settled }) => settled);
+  expect(view.warning.status).toBe('expired');
+  expect(view.tiers.every((tier) => tier.told === tier.units)).toBe(true);
+  expect(view.tiers.reduce((sum, tier) => sum + tier.answered, 0)).toBeGreaterThan(0);
+  const ledger = await stack.ledger(warningId);
+  expect(ledger.messages.sms).toBeGreaterThanOrEqual(8 + 6);
+  expect(broken(await stack.judge(warningId))).toEqual([]);
+});
+
+it('shows a cell in Temporal by its own words: search attributes, a status query, details per tier', async () => {
+  const { warningId } = await issueWarning(stack.database, { ...REQUEST, expires: '+6h' });
+  await stack.until(warningId, 'everyone to be told', ({ tiers }) =>
+    tiers.every((tier) => tier.told === tier.units),
+  );
+  const [cell] = await stack.database.query<{ id: number }>(
+    'select c.id from cells c join units u on u.id = c.unit_id where c.warning_id = $1 and u.name = $2',
+    [warningId, '区'],
+  );
+  const handle = client.workflow.getHandle(`${stack.config.FENGHUO_SCHEMA}-w${warningId}-c${cell?.id}-i1`);
+  const current = await waitUntil(
+    async () => {
+      const answer = await handle.query(status);
+      return answer.tiers.length === 4 && answer;
+    },
+    { deadlineMs: 20_000, what: 'the counts of four tiers' },
+  );
+  expect(current.tiers.map(({ tier, units }) => [tier, units])).toEqual([
+    ['district', 1],
+    ['township', 2],
+    ['village', 2],
+    ['group', 2],
+  ]);
+  const description = await handle.describe();
+  expect(description.searchAttributes).toMatchObject({
+    FenghuoWarning: [`W${warningId}`],
+    FenghuoLevel: ['red'],
+    FenghuoKind: ['exercise'],
+    FenghuoDivision: ['900100000000'],
+  });
+  const history = JSON.stringify(await handle.fetchHistory());
+  expect(history).not.toMatch(/people\.example|\+86100|乡一/);
+  await cancelWarning(stack.database, warningId, 'over');
+  await stack.until(warningId, 'the warning to close', ({ settled }) => settled);
+  expect(broken(await stack.judge(warningId))).toEqual([]);
+});
+
+it('makes good a doorbell that was lost: the mail is noticed within a second or so, and nothing escalates wrongly', async () => {
+  const { warningId } = await issueWarning(stack.database, { ...REQUEST, expires: '+6h' });
+  await stack.until(warningId, 'everyone to be told', ({ tiers }) =>
+    tiers.every((tier) => tier.told === tier.units),
+  );
+  // The ringer marks a cell when it rings: a mark without a signal is a bell that nobody heard.
+  await stack.database.query(
+    `with lost as (update cells set rung_at = clock_timestamp() where warning_id = $1 returning id, unit_id)
+     insert into inbox (cell_id, unit_id, priority, body)
+     select lost.id, lost.unit_id, 2, '{"kind":"answered","answer":"received","at":1}'::json from lost`,
+    [warningId],
+  );
+  const from = Date.now();
+  await stack.until(warningId, 'the mail to be taken', ({ progress }) => progress.mail === 0, 5_000);
+  expect(Date.now() - from).toBeLessThan(3_000);
+  const [row] = await stack.database.query<{ silent: number }>(
+    'select count(silent_at)::int as silent from unit_states where warning_id = $1',
+    [warningId],
+  );
+  expect(row?.silent).toBe(0);
+  await cancelWarning(stack.database, warningId, null);
+});
+
+it('revives an open cell whose workflow is gone', async () => {
+  const { warningId } = await issueWarning(stack.database, { ...REQUEST, expires: '+6h' });
+  await stack.until(warningId, 'everyone to be told', ({ tiers }) =>
+    tiers.every((tier) => tier.told === tier.units),
+  );
+  const cells = await stack.database.query<{ id: number }>('select id from cells where warning_id = $1', [
+    warningId,
+  ]);
+  for (const { id } of cells) {
+    await client.workflow
+      .getHandle(`${stack.config.FENGHUO_SCHEMA}-w${warningId}-c${id}-i1`)
+      .terminate('a test');
+  }
+  await cancelWarning(stack.database, warningId, null);
+  const view = await stack.until(warningId, 'the warning to close', ({ settled }) => settled);
+  expect(view.warning.status).toBe('cancelled');
+});

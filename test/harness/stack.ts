@@ -1,0 +1,105 @@
+/** Worker, web and stand-ins in this process, on the suite's PostgreSQL and Temporal, in a schema of their own. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readConfig, type Config } from '../../config.ts';
+import type { Database } from '../../db/database.ts';
+import { judge, type Invariant } from '../../operations/referee.ts';
+import { viewWarning, type WarningView } from '../../operations/warnings.ts';
+import { freePort, waitUntil } from '../../runtime/processes.ts';
+import { readLedger, type LedgerSummary } from '../../sandbox/ledger.ts';
+import { startSandbox, type Sandbox, type SandboxOptions } from '../../sandbox/sandbox.ts';
+import { startWeb, type RunningWeb } from '../../web/server.ts';
+import { answerKeys, startWorker, type RunningWorker } from '../../worker/worker.ts';
+import { testDatabase } from '../database.ts';
+
+export type Stack = {
+  database: Database;
+  config: Config;
+  sandbox: Sandbox;
+  web: RunningWeb;
+  startWorker(): Promise<RunningWorker>;
+  ledger(warningId: number): Promise<LedgerSummary>;
+  judge(warningId: number): Promise<Invariant[]>;
+  /** Waits for a condition on how a warning stands. */
+  until(
+    warningId: number,
+    what: string,
+    condition: (view: WarningView) => boolean,
+    deadlineMs?: number,
+  ): Promise<WarningView>;
+  stop(): Promise<void>;
+};
+
+/** Starts all but the worker. `name` is the test file's. */
+export async function startStack(
+  name: string,
+  options: Pick<SandboxOptions, 'faults' | 'model'> & { maxCachedWorkflows?: number } = {},
+): Promise<Stack> {
+  const database = await testDatabase(name);
+  const directory = await mkdtemp(join(tmpdir(), `fenghuo-${name}-`));
+  const log = () => undefined;
+  const secret = 'a gateway secret of the tests';
+  const webPort = await freePort();
+  const publicUrl = `http://127.0.0.1:${webPort}`;
+  const sandbox = await startSandbox({
+    directory,
+    repliesUrl: `${publicUrl}/gateway/replies`,
+    secret,
+    seed: name,
+    log,
+    ...(options.faults ? { faults: options.faults } : {}),
+    ...(options.model ? { model: options.model } : {}),
+  });
+  const config = readConfig({
+    ...process.env,
+    FENGHUO_SCHEMA: database.schema,
+    FENGHUO_WEB_PORT: String(webPort),
+    FENGHUO_PUBLIC_URL: publicUrl,
+    FENGHUO_SMTP_URL: sandbox.smtpUrl,
+    FENGHUO_GATEWAY_URL: sandbox.gatewayUrl,
+    FENGHUO_GATEWAY_SECRET: secret,
+  });
+  const web = await startWeb({ config, keys: answerKeys(config), log });
+  const workers: RunningWorker[] = [];
+  return {
+    database,
+    config,
+    sandbox,
+    web,
+    async startWorker() {
+      const worker = await startWorker({
+        config,
+        log,
+        ...(options.maxCachedWorkflows === undefined
+          ? {}
+          : { maxCachedWorkflows: options.maxCachedWorkflows }),
+      });
+      workers.push(worker);
+      return worker;
+    },
+    ledger: (warningId) => readLedger(directory, { warningId: String(warningId) }),
+    judge: async (warningId) =>
+      judge(database, warningId, await readLedger(directory, { warningId: String(warningId) })),
+    until: (warningId, what, condition, deadlineMs = 45_000) =>
+      waitUntil(
+        async () => {
+          const view = await viewWarning(database, warningId);
+          return condition(view) ? view : null;
+        },
+        { deadlineMs, what },
+      ),
+    async stop() {
+      for (const worker of workers) await worker.stop();
+      await web.stop();
+      await sandbox.stop();
+      await database.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** For an assertion that shows what broke. */
+export function broken(invariants: readonly Invariant[]): Invariant[] {
+  return invariants.filter((invariant) => !invariant.holds);
+}
