@@ -7,7 +7,7 @@ import { answerByCommand } from '../operations/answers.ts';
 import { parseWarningId } from '../operations/warnings.ts';
 import type { Context } from './context.ts';
 import { wholeNumber } from './options.ts';
-import { example } from './serving.ts';
+import { example } from './example.ts';
 import { warningId } from './shapes.ts';
 
 type Options = {
@@ -52,14 +52,23 @@ async function answer(context: Context, options: Options): Promise<void> {
     vouchedBy: options.vouchedBy,
     how: options.how,
   });
-  const units = recorded.map(({ unitId, unit, at }) => ({ unitId: String(unitId), unit, at: isoWithOffset(at) }));
+  const units = recorded.map(({ unitId, unit, at }) => ({
+    unitId: String(unitId),
+    unit,
+    at: isoWithOffset(at),
+  }));
   context.print({
     value: { warning: warningId(number), answer: kind, vouchedBy: options.vouchedBy, units },
     lines: () => recorded.map((one) => renderRecorded(one, kind, number, context)),
   });
 }
 
-function renderRecorded(recorded: RecordedAnswer, kind: AnswerKind, number: number, context: Context): string {
+function renderRecorded(
+  recorded: RecordedAnswer,
+  kind: AnswerKind,
+  number: number,
+  context: Context,
+): string {
   return context.say('answer.recorded', {
     id: warningId(number),
     unit: recorded.unit,

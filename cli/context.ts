@@ -32,19 +32,19 @@ export type Context = Surroundings & {
   /** Whether standard output takes colours. */
   readonly colour: boolean;
   /** The terminal's width, null where standard output is none: then nothing is cut. */
-  columns(): number | null;
+  columns: () => number | null;
   /** A sentence of the command line's own, in the language of the user. */
-  say(key: WordKey, values?: Values): string;
+  say: (key: WordKey, values?: Values) => string;
   /** Data: lines on standard output, or the value where JSON was asked for; `items` are the lines of `jsonl`. */
-  print(result: { lines: () => readonly string[]; value: unknown; items?: readonly unknown[] }): void;
+  print: (result: { lines: () => readonly string[]; value: unknown; items?: readonly unknown[] }) => void;
   /** All that is not data: lines on standard error. */
-  tell(...lines: string[]): void;
+  tell: (...lines: string[]) => void;
   /** The environment commands work in: the process's, or that of a running `up` where no database is named. */
-  environment(): Promise<Environment>;
-  config(): Promise<Config>;
+  environment: () => Promise<Environment>;
+  config: () => Promise<Config>;
   /** Opens at the first call; the context closes it. */
-  database(): Promise<Database>;
-  close(): Promise<void>;
+  database: () => Promise<Database>;
+  close: () => Promise<void>;
   /** What the process ends with when nothing is thrown. */
   exitCode: number;
 };
@@ -85,7 +85,9 @@ export function createContext(surroundings: Surroundings, globals: Globals): Con
 
 /** The language of the locale, in the order of POSIX: the first variable that is set decides. */
 export function languageOf(env: Environment): Language {
-  const locale = [env['LC_ALL'], env['LC_MESSAGES'], env['LANG']].find((value) => value !== undefined && value !== '');
+  const locale = [env['LC_ALL'], env['LC_MESSAGES'], env['LANG']].find(
+    (value) => value !== undefined && value !== '',
+  );
   return locale?.toLowerCase().startsWith('zh') ? 'zh' : 'en';
 }
 
@@ -117,7 +119,9 @@ const environmentFile = z.record(z.string(), z.string());
 
 /** A named database stands alone: it is never mixed with the secret of another installation. */
 async function commandEnvironment(env: Environment): Promise<Environment> {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
+  );
   if (given['DATABASE_URL'] !== undefined) return given;
   const { instanceOf } = await import('../runtime/places.ts');
   const { directory } = instanceOf({ purpose: given['FENGHUO_INSTANCE'] ?? 'up', env: given });

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { openDatabase, type Database } from '../db/database.ts';
 import { readSendTimes } from '../db/warnings.ts';
+import { EXIT_CODES } from '../domain/errors.ts';
 import { findUnits } from '../operations/organisation-find.ts';
 import { importOrganisation } from '../operations/organisation-import.ts';
 import { generatePopulation } from '../operations/generate-population.ts';
@@ -17,6 +18,8 @@ import type { Context } from './context.ts';
 import { startInstallation, type Installation } from './installation.ts';
 import { renderFrame } from './frame.ts';
 import { invariantLines } from './referee.ts';
+import { example } from './example.ts';
+import { INTERRUPTED_EXIT_CODE, untilInterrupted } from './signals.ts';
 import { watchWarning } from './watch.ts';
 
 const TREE = fileURLToPath(new URL('../scenarios/chongqing-units.csv', import.meta.url));
@@ -29,20 +32,15 @@ const SPEED = 60;
 const LASTS = '+40m';
 const WATCH_MS_MAX = 180_000;
 
-export function addDemoCommand(program: Command, context: () => Context): void {
+export function addDemoCommand(program: Command, context: Context): void {
   program
     .command('demo')
-    .summary('one Exercise through six tiers, start to end')
-    .description(
-      `Starts an installation of its own, loads the real tree of Chongqing with synthetic people, issues a red rainstorm ` +
-        `Exercise for ${TOWNSHIP} at ${SPEED} times the speed of life, shows it, judges it, and stops everything.`,
-    )
-    .action(async () => {
-      await runDemo(context());
-    });
+    .description(context.say('help.demo'))
+    .addHelpText('after', example(context, 'npm run demo', 'npm run --silent demo -- --json'))
+    .action(() => untilInterrupted((signal) => runDemo(context, signal)));
 }
 
-async function runDemo(context: Context): Promise<void> {
+async function runDemo(context: Context, signal: AbortSignal): Promise<void> {
   const { tell, say } = context;
   const startedAt = Date.now();
   const log = (line: string) => tell(line);
@@ -52,7 +50,6 @@ async function runDemo(context: Context): Promise<void> {
     log,
     env: { ...context.env },
   });
-  const interrupted = stopOnSignal(installation, context);
   const database = openDatabase({
     url: installation.environment['DATABASE_URL'] ?? '',
     schema: installation.environment['FENGHUO_SCHEMA'] ?? '',
@@ -75,30 +72,19 @@ async function runDemo(context: Context): Promise<void> {
       until: 'closed',
       timeoutMs: WATCH_MS_MAX,
       quiet: context.output !== 'text',
+      signal,
     });
+    if (signal.aborted) {
+      context.exitCode = INTERRUPTED_EXIT_CODE;
+      return;
+    }
     const result = await gather({ database, warningId, installation, startedAt });
     context.print({ lines: () => summaryLines(result, context), value: jsonOf(result) });
-    if (!result.invariants.every((invariant) => invariant.holds)) context.exitCode = 1;
+    if (!result.invariants.every((invariant) => invariant.holds)) context.exitCode = EXIT_CODES.failed;
   } finally {
-    interrupted.abort();
     await database.close();
     await installation.stop();
   }
-}
-
-/** Ctrl-C stops everything in order; nothing is left running. */
-function stopOnSignal(installation: Installation, context: Context): AbortController {
-  const over = new AbortController();
-  const stop = () => {
-    if (over.signal.aborted) return;
-    context.tell(context.say('upStopping'));
-    void installation.stop().finally(() => process.exit(130));
-  };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, stop);
-    over.signal.addEventListener('abort', () => process.removeListener(signal, stop));
-  }
-  return over;
 }
 
 /** The real tree; people for the district and all above and below it, households for the township in full. */

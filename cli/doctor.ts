@@ -1,20 +1,18 @@
 /** `doctor`: what is there, which versions, what is wrong and what to do. Looks only; starts and writes nothing. */
 import type { Command } from 'commander';
 import { isUnreachable, openDatabase, type Database } from '../db/database.ts';
-import { alive } from '../db/liveness.ts';
 import { knownMigrations, readAppliedMigrations } from '../db/schema-version.ts';
 import { readWarnings } from '../db/warnings.ts';
 import { EXIT_CODES, FenghuoError } from '../domain/errors.ts';
 import type { Config } from '../config.ts';
 import type { Finding } from '../runtime/doctor.ts';
+import { hasWorker, processesAlive } from './alive.ts';
 import type { Context } from './context.ts';
 import { describeFailure } from './failures.ts';
 import { paint, type Tone } from './paint.ts';
-import { example } from './serving.ts';
+import { example } from './example.ts';
 import { pad, width, wrap } from './width.ts';
 
-/** Workers say every 5 s, the web every second, that they live; three missed signs are a silence. */
-const ALIVE_WITHIN_MS = 15_000;
 const WARNINGS_LOOKED_AT = 200;
 
 export function addDoctorCommand(program: Command, context: Context): void {
@@ -51,11 +49,23 @@ async function inspectInstallation(context: Context): Promise<Finding[]> {
     return [
       named
         ? { name, status: 'fail', found: [error.message, ...error.details].join(' ') }
-        : { name, status: 'warn', found: context.say('doctor.nothingRuns'), advice: context.say('doctor.startUp') },
+        : {
+            name,
+            status: 'warn',
+            found: context.say('doctor.nothingRuns'),
+            advice: context.say('doctor.startUp'),
+          },
     ];
   }
-  const found = context.say('doctor.configured', { schema: config.FENGHUO_SCHEMA, channels: config.FENGHUO_CHANNELS });
-  const database = openDatabase({ url: config.DATABASE_URL, schema: config.FENGHUO_SCHEMA, connectionsMost: 2 });
+  const found = context.say('doctor.configured', {
+    schema: config.FENGHUO_SCHEMA,
+    channels: config.FENGHUO_CHANNELS,
+  });
+  const database = openDatabase({
+    url: config.DATABASE_URL,
+    schema: config.FENGHUO_SCHEMA,
+    connectionsMost: 2,
+  });
   try {
     return [
       { name, status: 'ok', found },
@@ -73,7 +83,10 @@ async function databaseFindings(database: Database, context: Context): Promise<F
     const [known, applied] = [await knownMigrations(), await readAppliedMigrations(database)];
     const missing = known.filter((migration) => !applied.includes(migration));
     if (missing.length > 0) {
-      const found = context.say('doctor.schemaBehind', { version: applied.at(-1) ?? '-', missing: missing.length });
+      const found = context.say('doctor.schemaBehind', {
+        version: applied.at(-1) ?? '-',
+        missing: missing.length,
+      });
       return [{ name, status: 'fail', found, advice: context.say('doctor.migrate') }];
     }
     return [
@@ -90,25 +103,18 @@ async function databaseFindings(database: Database, context: Context): Promise<F
 /** Without a worker nothing is sent: harmless while no warning is open, the worst of all while one is. */
 async function livenessFinding(database: Database, context: Context): Promise<Finding> {
   const name = context.say('doctor.alive');
-  const names = await alive(database, ALIVE_WITHIN_MS);
-  const open = (await readWarnings(database, WARNINGS_LOOKED_AT)).filter(({ status }) => status === 'open').length;
+  const names = await processesAlive(database);
+  const open = (await readWarnings(database, WARNINGS_LOOKED_AT)).filter(
+    ({ status }) => status === 'open',
+  ).length;
   const found = names.length > 0 ? names.join(', ') : context.say('doctor.nobody');
-  if (names.some(isWorker)) return { name, status: 'ok', found };
+  if (hasWorker(names)) return { name, status: 'ok', found };
   return {
     name,
     status: open > 0 ? 'fail' : 'warn',
     found: open > 0 ? `${found}; ${context.say('doctor.openWarnings', { count: open })}` : found,
     advice: context.say('doctor.startWorker'),
   };
-}
-
-/** True where a worker has shown itself within the last seconds. */
-export async function workerAlive(database: Database): Promise<boolean> {
-  return (await alive(database, ALIVE_WITHIN_MS)).some(isWorker);
-}
-
-function isWorker(name: string): boolean {
-  return name.startsWith('worker');
 }
 
 async function temporalFinding(config: Config, context: Context): Promise<Finding> {
@@ -120,7 +126,12 @@ async function temporalFinding(config: Config, context: Context): Promise<Findin
     return { name, status: 'ok', found: `${version}, ${where}` };
   } catch (error) {
     const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
-    return { name, status: 'fail', found: `${where}: ${reason}`, advice: context.say('doctor.startTemporal') };
+    return {
+      name,
+      status: 'fail',
+      found: `${where}: ${reason}`,
+      advice: context.say('doctor.startTemporal'),
+    };
   }
 }
 
@@ -132,7 +143,11 @@ export function renderFindings(
   context: Pick<Context, 'say' | 'colour'>,
   columns: number,
 ): string[] {
-  const statuses = { ok: context.say('doctor.ok'), warn: context.say('doctor.warn'), fail: context.say('doctor.fail') };
+  const statuses = {
+    ok: context.say('doctor.ok'),
+    warn: context.say('doctor.warn'),
+    fail: context.say('doctor.fail'),
+  };
   const statusWidth = Math.max(...Object.values(statuses).map(width));
   const nameWidth = Math.max(0, ...findings.map(({ name }) => width(name)));
   const indent = ' '.repeat(statusWidth + nameWidth + 4);

@@ -12,9 +12,13 @@ const [major, minor] = process.versions.node.split('.').map(Number);
 /** Exits with 1 and says what to do when Node is too old or npm cannot install. Prints on stderr only. */
 export function ensureInstalled() {
   if (major < 20 || (major === 20 && minor < 19)) {
-    fail(`Fenghuo needs Node 20.19 or newer; this is ${process.versions.node}. Install a newer Node and run the command again.`);
+    fail(
+      `Fenghuo needs Node 20.19 or newer; this is ${process.versions.node}. Install a newer Node and run the command again.`,
+    );
   }
-  const wanted = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const wanted = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   process.stderr.write('Installing the locked dependencies (npm ci) …\n');
   // npm's own output goes to our stderr, so that `--json` leaves exactly one object on stdout.
@@ -24,7 +28,9 @@ export function ensureInstalled() {
     shell: process.platform === 'win32',
   });
   if (done.status !== 0) {
-    fail('npm ci failed (its message is above). Check the network or the npm registry setting, then run the command again.');
+    fail(
+      'npm ci failed (its message is above). Check the network or the npm registry setting, then run the command again.',
+    );
   }
   writeFileSync(stamp, wanted);
 }

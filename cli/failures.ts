@@ -50,7 +50,9 @@ export function describeFailure(error: unknown, lang: Context['lang']): Failure 
   if (runtime) return runtime;
   const known = POSTGRES[codeOf(error)] ?? SYSTEM[codeOf(error)];
   if (known) return { ...known, sentence: sayIn(lang, known.key), details: [messageOf(error)] };
-  const gone = isUnreachable(error) || ['connect', 'getaddrinfo'].includes(String((error as { syscall?: unknown })?.syscall));
+  const gone =
+    isUnreachable(error) ||
+    ['connect', 'getaddrinfo'].includes(String((error as { syscall?: unknown })?.syscall));
   if (gone) {
     return {
       code: 'database-unreachable',
@@ -62,7 +64,12 @@ export function describeFailure(error: unknown, lang: Context['lang']): Failure 
   const name = error instanceof Error ? error.name : typeof error;
   if (/^(TransportError|ServiceError|GrpcServiceError)$/.test(name)) {
     const details = [messageOf(error)];
-    return { code: 'temporal-unreachable', sentence: sayIn(lang, 'failure.temporal'), details, exitCode: EXIT_CODES.unreachable };
+    return {
+      code: 'temporal-unreachable',
+      sentence: sayIn(lang, 'failure.temporal'),
+      details,
+      exitCode: EXIT_CODES.unreachable,
+    };
   }
   const sentence = sayIn(lang, 'failure.defect', { name, message: messageOf(error) });
   return { code: 'defect', sentence, details: [], exitCode: EXIT_CODES.failed };
@@ -77,7 +84,10 @@ function ofRuntime(error: unknown): Failure | null {
 }
 
 /** The lines of a failure on standard error. In Chinese the kind of error is said first, and the sentence with its names follows. */
-export function renderFailure(failure: Failure, input: { lang: Context['lang']; output: Context['output'] }): string {
+export function renderFailure(
+  failure: Failure,
+  input: { lang: Context['lang']; output: Context['output'] },
+): string {
   if (input.output !== 'text') {
     const { code, sentence, details } = failure;
     return `${JSON.stringify({ error: { code, sentence, details } })}\n`;

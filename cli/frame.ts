@@ -83,7 +83,9 @@ function tierLines(view: WarningView, input: FrameInput): Piece[][] {
   const nameWidth = Math.max(...names.map(width));
   const { figures, barWidth } = layOut(tiers, { ...input, nameWidth });
   const widths = figures.map((figure) => figureWidth(figure, tiers, lang));
-  const heading = figures.map(({ key }, place) => GAP + pad(sayIn(lang, key), widths[place] ?? 0, 'right')).join('');
+  const heading = figures
+    .map(({ key }, place) => GAP + pad(sayIn(lang, key), widths[place] ?? 0, 'right'))
+    .join('');
   const indent = ' '.repeat(nameWidth + (barWidth > 0 ? barWidth + GAP.length : 0));
   return [
     [piece(indent + heading, 'faint')],
@@ -102,7 +104,10 @@ function tierLines(view: WarningView, input: FrameInput): Piece[][] {
 function layOut(tiers: readonly TierStanding[], input: FrameInput & { nameWidth: number }) {
   let figures = [...FIGURES];
   for (let drop = Math.max(...FIGURES.map(({ drops }) => drops)); ; drop -= 1) {
-    const taken = figures.reduce((sum, figure) => sum + GAP.length + figureWidth(figure, tiers, input.lang), 0);
+    const taken = figures.reduce(
+      (sum, figure) => sum + GAP.length + figureWidth(figure, tiers, input.lang),
+      0,
+    );
     const room = input.columns - input.nameWidth - taken - GAP.length;
     if (room >= BAR_LEAST) return { figures, barWidth: Math.min(BAR_MOST, room) };
     if (drop < 1) return { figures, barWidth: 0 };

@@ -1,35 +1,36 @@
 /** The command line: `fenghuo <command>`. Data on standard output, all else on standard error, exit codes as documented. */
 import { Command } from 'commander';
-import { addAnswerCommand } from './answer.ts';
 import { createContext, type Context, type Surroundings } from './context.ts';
-import { addDoctorCommand } from './doctor.ts';
+import { example } from './example.ts';
 import { report } from './failures.ts';
 import { oneOf } from './options.ts';
-import { addOrganisationCommands } from './organisation.ts';
-import { addPeopleCommands } from './people.ts';
-import { addMigrateCommand, addWebCommand, addWorkerCommand, example } from './serving.ts';
-import { addSilentCommand } from './silent.ts';
-import { adapt, readGlobals } from './usage.ts';
-import { addWarningCommands } from './warning.ts';
+import { adapt, firstCommand, readGlobals } from './usage.ts';
 
-/** In the order of the help. A new command is a function here, and nothing else. */
-const COMMANDS: readonly ((program: Command, context: Context) => void)[] = [
-  addWarningCommands,
-  addSilentCommand,
-  addAnswerCommand,
-  addOrganisationCommands,
-  addPeopleCommands,
-  addDoctorCommand,
-  addMigrateCommand,
-  addWorkerCommand,
-  addWebCommand,
+type Add = (program: Command, context: Context) => void;
+
+/** In the order of the help. Each is loaded only when it is called: a forecaster waits for none of the others. */
+const COMMANDS: readonly { name: string; load: () => Promise<Add> }[] = [
+  { name: 'warning', load: async () => (await import('./warning.ts')).addWarningCommands },
+  { name: 'silent', load: async () => (await import('./silent.ts')).addSilentCommand },
+  { name: 'answer', load: async () => (await import('./answer.ts')).addAnswerCommand },
+  { name: 'org', load: async () => (await import('./organisation.ts')).addOrganisationCommands },
+  { name: 'people', load: async () => (await import('./people.ts')).addPeopleCommands },
+  { name: 'referee', load: async () => (await import('./referee.ts')).addRefereeCommand },
+  { name: 'up', load: async () => (await import('./up.ts')).addUpCommand },
+  { name: 'demo', load: async () => (await import('./demo.ts')).addDemoCommand },
+  { name: 'doctor', load: async () => (await import('./doctor.ts')).addDoctorCommand },
+  { name: 'migrate', load: async () => (await import('./serving.ts')).addMigrateCommand },
+  { name: 'worker', load: async () => (await import('./serving.ts')).addWorkerCommand },
+  { name: 'web', load: async () => (await import('./serving.ts')).addWebCommand },
+  { name: 'sandbox', load: async () => (await import('./sandbox.ts')).addSandboxCommand },
 ];
 
 /** Runs one command; gives back its exit code and never throws. `argv` are the words after the program's name. */
 export async function main(argv: string[], surroundings: Surroundings = ofProcess()): Promise<number> {
   const context = createContext(surroundings, readGlobals(argv));
   try {
-    await createProgram(context).parseAsync(argv, { from: 'user' });
+    const program = await createProgram(context, firstCommand(argv));
+    await program.parseAsync(argv, { from: 'user' });
     return context.exitCode;
   } catch (error) {
     return report(context, error);
@@ -38,15 +39,16 @@ export async function main(argv: string[], surroundings: Surroundings = ofProces
   }
 }
 
-/** All commands, for one context. */
-export function createProgram(context: Context): Command {
+/** The command of this name; all of them where there is none of it, for help and for suggestions. */
+export async function createProgram(context: Context, name: string | null): Promise<Command> {
   const program = new Command('fenghuo')
     .description(context.say('help.fenghuo'))
     .option('-o, --output <FORM>', context.say('help.output'), oneOf(['text', 'json', 'jsonl']))
     .option('--json', context.say('help.json'))
     .option('--lang <LANGUAGE>', context.say('help.lang'), oneOf(['zh', 'en']))
     .addHelpText('after', example(context, 'npx fenghuo warning list', 'npx fenghuo warning issue --help'));
-  for (const add of COMMANDS) add(program, context);
+  const wanted = COMMANDS.filter((command) => command.name === name);
+  for (const { load } of wanted.length > 0 ? wanted : COMMANDS) (await load())(program, context);
   adapt(program, context);
   return program;
 }

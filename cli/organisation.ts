@@ -18,7 +18,7 @@ import {
 import type { Context } from './context.ts';
 import { readNamedFile } from './options.ts';
 import { withProgress } from './progress.ts';
-import { example } from './serving.ts';
+import { example } from './example.ts';
 import { tierName } from './shapes.ts';
 import { renderTable } from './table.ts';
 
@@ -33,7 +33,11 @@ export function addOrganisationCommands(program: Command, context: Context): voi
     .addHelpText('after', example(context, 'npx fenghuo org import scenarios/chongqing-units.csv'))
     .action(async (file: string, options: { errors?: string; dryRun?: boolean }) => {
       const imported = await importFile(context, { file, ...options }, async (bytes) =>
-        importOrganisation({ database: await context.database(), file: bytes, dryRun: options.dryRun ?? false }),
+        importOrganisation({
+          database: await context.database(),
+          file: bytes,
+          dryRun: options.dryRun ?? false,
+        }),
       );
       context.print({ value: imported, lines: () => renderUnitsImported(imported, context) });
       if (options.dryRun !== true && imported.added > 0) context.tell(context.say('org.nextPeople'));
@@ -68,7 +72,11 @@ export async function importFile<T>(
 ): Promise<T> {
   const { file, errors } = input;
   if (errors !== undefined && resolve(errors) === resolve(file)) {
-    throw new FenghuoError({ code: 'errors-file', refusal: 'usage', sentence: context.say('import.sameFile') });
+    throw new FenghuoError({
+      code: 'errors-file',
+      refusal: 'usage',
+      sentence: context.say('import.sameFile'),
+    });
   }
   const bytes = await readNamedFile(file);
   try {
@@ -86,7 +94,9 @@ function renderUnitsImported(imported: UnitsImported, context: Context): string[
   const { added, changed, unchanged, ignoredHeaders } = imported;
   return [
     context.say('org.imported', { added, changed, unchanged }),
-    ...(ignoredHeaders.length > 0 ? [context.say('import.ignored', { headers: ignoredHeaders.join(', ') })] : []),
+    ...(ignoredHeaders.length > 0
+      ? [context.say('import.ignored', { headers: ignoredHeaders.join(', ') })]
+      : []),
   ];
 }
 
@@ -116,7 +126,9 @@ export function renderSummary(summary: OrganisationSummary, context: Context): s
       synthetic: people.synthetic,
     }),
     context.say('org.households', { all: households.all, synthetic: households.synthetic }),
-    ...(summary.unreachableUnits > 0 ? [context.say('org.unreachable', { count: summary.unreachableUnits })] : []),
+    ...(summary.unreachableUnits > 0
+      ? [context.say('org.unreachable', { count: summary.unreachableUnits })]
+      : []),
   ];
 }
 

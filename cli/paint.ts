@@ -1,7 +1,8 @@
 /** Lines of pieces with a tone each: cut to the terminal first, coloured last, so that colours never break widths. Pure. */
 import { clip, width } from './width.ts';
 
-export type Tone = 'plain' | 'strong' | 'faint' | 'good' | 'bad' | 'busy' | 'red' | 'orange' | 'yellow' | 'blue';
+export type Tone =
+  'plain' | 'strong' | 'faint' | 'good' | 'bad' | 'busy' | 'red' | 'orange' | 'yellow' | 'blue';
 
 export type Piece = { text: string; tone: Tone };
 

@@ -9,7 +9,7 @@ import type { Context } from './context.ts';
 import { several, wholeNumber } from './options.ts';
 import { importFile, renderPeople } from './organisation.ts';
 import { withProgress } from './progress.ts';
-import { example } from './serving.ts';
+import { example } from './example.ts';
 import { tierName } from './shapes.ts';
 import { renderTable } from './table.ts';
 
@@ -132,7 +132,9 @@ function renderPeopleImported(imported: PeopleImported, context: Context): strin
   return [
     context.say('people.imported', people),
     context.say('people.posts', posts),
-    ...(ignoredHeaders.length > 0 ? [context.say('import.ignored', { headers: ignoredHeaders.join(', ') })] : []),
+    ...(ignoredHeaders.length > 0
+      ? [context.say('import.ignored', { headers: ignoredHeaders.join(', ') })]
+      : []),
   ];
 }
 
@@ -147,7 +149,10 @@ export function renderUnreachable(
   context: Context,
 ): string[] {
   const { total, units } = found;
-  const reasons = { 'no post is held': context.say('reason.noPost'), 'no address': context.say('reason.noAddress') };
+  const reasons = {
+    'no post is held': context.say('reason.noPost'),
+    'no address': context.say('reason.noAddress'),
+  };
   const table = renderTable(
     units,
     [

@@ -5,7 +5,7 @@ import type { Context } from './context.ts';
 import { renderUnreachable } from './people.ts';
 import { levelName, tierName } from './shapes.ts';
 import { renderTable } from './table.ts';
-import { clock } from './times.ts';
+import { span } from './times.ts';
 import { harmless, wrap } from './width.ts';
 
 /** The plan as JSON. */
@@ -40,7 +40,7 @@ export function renderPlan(plan: WarningPlan, context: Context, now: number = Da
     `${context.say('kind.exercise')}  ${context.say('warning.name', named)}  ${warning.areas.join(lang === 'zh' ? '、' : ', ')}`,
     context.say('plan.lasts', {
       at: isoWithOffset(now + warning.lastsMs),
-      left: clock(warning.lastsMs),
+      left: span(warning.lastsMs, context.lang),
       pack: warning.rules.pack.id,
       version: warning.rules.pack.version,
       speed: warning.speed,
@@ -109,12 +109,14 @@ function renderTexts(texts: readonly PlannedText[], context: Context, columns: n
 function renderDeadlines({ deadlines }: WarningPlan, context: Context): string[] {
   const { answerMs, superiorHearsMs, bridgeMs, cannotActHearsMs, rungs } = deadlines;
   return [
-    context.say('plan.answerBy', { after: clock(answerMs) }),
-    ...rungs.slice(1).map(({ name, afterMs }) => context.say('plan.rung', { name, after: clock(afterMs) })),
+    context.say('plan.answerBy', { after: span(answerMs, context.lang) }),
+    ...rungs
+      .slice(1)
+      .map(({ name, afterMs }) => context.say('plan.rung', { name, after: span(afterMs, context.lang) })),
     superiorHearsMs === null
       ? context.say('plan.superiorNever')
-      : context.say('plan.superiorHears', { after: clock(superiorHearsMs) }),
-    ...(bridgeMs === null ? [] : [context.say('plan.bridge', { after: clock(bridgeMs) })]),
-    context.say('plan.cannotAct', { after: clock(cannotActHearsMs) }),
+      : context.say('plan.superiorHears', { after: span(superiorHearsMs, context.lang) }),
+    ...(bridgeMs === null ? [] : [context.say('plan.bridge', { after: span(bridgeMs, context.lang) })]),
+    context.say('plan.cannotAct', { after: span(cannotActHearsMs, context.lang) }),
   ];
 }

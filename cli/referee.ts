@@ -1,33 +1,30 @@
 /** `fenghuo referee`: which promises hold for one warning, from PostgreSQL and the far side's ledger alone. */
 import type { Command } from 'commander';
+import { EXIT_CODES } from '../domain/errors.ts';
 import { judge, type Invariant } from '../operations/referee.ts';
 import { parseWarningId } from '../operations/warnings.ts';
 import { readLedger } from '../sandbox/ledger.ts';
 import type { Context } from './context.ts';
+import { example } from './example.ts';
 
-export function addRefereeCommand(program: Command, context: () => Context): void {
+export function addRefereeCommand(program: Command, context: Context): void {
   program
-    .command('referee')
-    .argument('<warning>', 'such as W12')
-    .summary('judge the promises for one warning')
-    .description(
-      'Reads PostgreSQL and the ledger of the stand-ins and says which invariants hold, with counts. Exit code 1 where one does not.',
-    )
-    .addHelpText('after', '\nExample:\n  fenghuo referee W12\n')
+    .command('referee <WARNING>')
+    .description(context.say('help.referee'))
+    .addHelpText('after', example(context, 'npx fenghuo referee W12'))
     .action(async (word: string) => {
-      const current = context();
       const warningId = parseWarningId(word);
-      const environment = await current.environment();
+      const environment = await context.environment();
       const ledger = await readLedger(environment['FENGHUO_LEDGER_DIR'] ?? '', {
         warningId: String(warningId),
       });
-      const invariants = await judge(await current.database(), warningId, ledger);
-      current.print({
-        lines: () => invariantLines(invariants, current),
+      const invariants = await judge(await context.database(), warningId, ledger);
+      context.print({
+        lines: () => invariantLines(invariants, context),
         value: invariants,
         items: invariants,
       });
-      if (!invariants.every((invariant) => invariant.holds)) current.exitCode = 1;
+      if (!invariants.every((invariant) => invariant.holds)) context.exitCode = EXIT_CODES.failed;
     });
 }
 

@@ -1,31 +1,38 @@
 /** `fenghuo sandbox`: the stand-ins as a process of their own, as `up --sandbox` starts them. */
-import type { Config } from '../config.ts';
-import { startSandbox } from '../sandbox/sandbox.ts';
-import { sayReady, untilToldToStop } from './life.ts';
+import type { Command } from 'commander';
+import type { SandboxOptions } from '../sandbox/sandbox.ts';
+import type { Context } from './context.ts';
+import { serve } from './serving.ts';
 
-/** Runs the stand-ins for the channels of this configuration until told to stop. */
-export async function runSandbox(input: {
-  config: Config;
-  env: NodeJS.ProcessEnv;
-  log: (line: string) => void;
-}): Promise<void> {
-  const { config, env, log } = input;
-  const sandbox = await startSandbox({
-    directory: env['FENGHUO_LEDGER_DIR'] ?? 'ledger',
+export function addSandboxCommand(program: Command, context: Context): void {
+  program
+    .command('sandbox')
+    .description(context.say('help.sandbox'))
+    .action(async () => {
+      const options = await sandboxOptions(context);
+      await serve(context, async () => {
+        const { startSandbox } = await import('../sandbox/sandbox.ts');
+        const sandbox = await startSandbox(options);
+        context.tell(`${sandbox.smtpUrl} ${sandbox.gatewayUrl}`);
+        return sandbox;
+      });
+    });
+}
+
+async function sandboxOptions(context: Context): Promise<SandboxOptions> {
+  const config = await context.config();
+  const environment = await context.environment();
+  const portOf = (url: string | undefined) => (url === undefined ? 0 : Number(new URL(url).port));
+  const json = (name: string): object => JSON.parse(environment[name] ?? '{}') as object;
+  return {
+    directory: environment['FENGHUO_LEDGER_DIR'] ?? 'ledger',
     repliesUrl: `${config.FENGHUO_PUBLIC_URL}/gateway/replies`,
     secret: config.FENGHUO_GATEWAY_SECRET ?? '',
-    seed: env['FENGHUO_SANDBOX_SEED'] ?? '1',
-    smtpPort: Number(new URL(config.FENGHUO_SMTP_URL ?? 'smtp://x:0').port),
-    gatewayPort: Number(new URL(config.FENGHUO_GATEWAY_URL ?? 'http://x:0').port),
-    faults: JSON.parse(env['FENGHUO_SANDBOX_FAULTS'] ?? '{}') as NonNullable<
-      Parameters<typeof startSandbox>[0]['faults']
-    >,
-    model: JSON.parse(env['FENGHUO_SANDBOX_MODEL'] ?? '{}') as NonNullable<
-      Parameters<typeof startSandbox>[0]['model']
-    >,
-    log,
-  });
-  sayReady({ smtpUrl: sandbox.smtpUrl, gatewayUrl: sandbox.gatewayUrl });
-  await untilToldToStop();
-  await sandbox.stop();
+    seed: environment['FENGHUO_SANDBOX_SEED'] ?? '1',
+    smtpPort: portOf(config.FENGHUO_SMTP_URL),
+    gatewayPort: portOf(config.FENGHUO_GATEWAY_URL),
+    faults: json('FENGHUO_SANDBOX_FAULTS'),
+    model: json('FENGHUO_SANDBOX_MODEL'),
+    log: (line) => context.tell(line),
+  };
 }

@@ -2,7 +2,8 @@
 import type { Command } from 'commander';
 import { migrate } from '../db/migrate.ts';
 import type { Context } from './context.ts';
-import { serveUntilInterrupted } from './signals.ts';
+import { example } from './example.ts';
+import { sayReady, untilToldToStop } from './life.ts';
 
 export function addMigrateCommand(program: Command, context: Context): void {
   program
@@ -14,7 +15,8 @@ export function addMigrateCommand(program: Command, context: Context): void {
       context.print({
         value: { applied },
         items: applied.map((name) => ({ applied: name })),
-        lines: () => (applied.length > 0 ? applied.map((name) => context.say('migrate.applied', { name })) : []),
+        lines: () =>
+          applied.length > 0 ? applied.map((name) => context.say('migrate.applied', { name })) : [],
       });
       if (applied.length === 0) context.tell(context.say('migrate.none'));
     });
@@ -27,7 +29,7 @@ export function addWorkerCommand(program: Command, context: Context): void {
     .addHelpText('after', example(context, 'npx fenghuo worker'))
     .action(async () => {
       const config = await context.config();
-      await serveUntilInterrupted(context, async () => {
+      await serve(context, async () => {
         const { startWorker } = await import('../worker/worker.ts');
         const worker = await startWorker({ config, log: (line) => context.tell(line) });
         context.tell(context.say('worker.started', { address: config.TEMPORAL_ADDRESS }));
@@ -43,7 +45,7 @@ export function addWebCommand(program: Command, context: Context): void {
     .addHelpText('after', example(context, 'FENGHUO_WEB_PORT=8080 npx fenghuo web'))
     .action(async () => {
       const config = await context.config();
-      await serveUntilInterrupted(context, async () => {
+      await serve(context, async () => {
         const [{ startWeb }, { answerKeys }] = await Promise.all([
           import('../web/server.ts'),
           import('../worker/worker.ts'),
@@ -55,7 +57,21 @@ export function addWebCommand(program: Command, context: Context): void {
     });
 }
 
-/** The lines under a command's help that can be typed as they stand. */
-export function example(context: Pick<Context, 'say'>, ...lines: string[]): string {
-  return `\n${context.say('help.example')}\n${lines.map((line) => `  ${line}`).join('\n')}\n`;
+type Running = { readonly done?: Promise<void>; stop(): Promise<void> };
+
+/** Serves until it is told to stop or fails by itself; returns when it has stopped. */
+export async function serve(context: Context, start: () => Promise<Running>): Promise<void> {
+  const told = untilToldToStop().then(() => 'told' as const);
+  try {
+    const running = await start();
+    sayReady();
+    const ended = running.done ? [running.done.then(() => 'ended' as const)] : [];
+    if ((await Promise.race([told, ...ended])) === 'ended') return;
+    context.tell(context.say('serve.stopping'));
+    await running.stop();
+    context.tell(context.say('serve.stopped'));
+  } finally {
+    // An open channel to the supervisor would keep the process alive.
+    if (process.connected) process.disconnect();
+  }
 }

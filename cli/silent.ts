@@ -6,7 +6,7 @@ import { listSilentUnits, parseWarningId } from '../operations/warnings.ts';
 import type { Context } from './context.ts';
 import { wholeNumber } from './options.ts';
 import { rankName } from './organisation.ts';
-import { example } from './serving.ts';
+import { example } from './example.ts';
 import { tierName, warningId } from './shapes.ts';
 import { renderTable } from './table.ts';
 import { clock, isoOrNull } from './times.ts';

@@ -1,5 +1,6 @@
 /** Times as people read them at a terminal: with offset, or as what is left. Pure. */
 import { InvalidArgumentError } from 'commander';
+import type { Language } from '../domain/texts.ts';
 import { isoWithOffset, MINUTE_MS, type Instant } from '../domain/time.ts';
 
 const SECOND_MS = 1_000;
@@ -18,6 +19,27 @@ export function clock(ms: number): string {
   const short = `${two(minutes)}:${two(seconds % 60)}`;
   if (days > 0) return `${days}d ${two(hours)}:${short}`;
   return hours > 0 ? `${hours}:${short}` : short;
+}
+
+const UNITS: readonly { ms: number; zh: string; en: string }[] = [
+  { ms: DAY_MS, zh: '天', en: 'd' },
+  { ms: HOUR_MS, zh: '小时', en: 'h' },
+  { ms: MINUTE_MS, zh: '分钟', en: 'min' },
+  { ms: SECOND_MS, zh: '秒', en: 's' },
+];
+
+/** `6 h`, `1 min 30 s`, in Chinese `1 分钟 30 秒`: the two largest units that are not nothing. */
+export function span(ms: number, lang: Language): string {
+  let left = Math.max(0, Math.round(ms / SECOND_MS) * SECOND_MS);
+  const parts: string[] = [];
+  for (const unit of UNITS) {
+    const count = Math.floor(left / unit.ms);
+    left -= count * unit.ms;
+    if (count > 0 && parts.length < 2) parts.push(`${count} ${unit[lang]}`);
+  }
+  return parts.length > 0
+    ? parts.join(' ')
+    : `${(Math.max(0, ms) / SECOND_MS).toFixed(1)} ${lang === 'zh' ? '秒' : 's'}`;
 }
 
 /** `02:42:07`, the time of day in China. */

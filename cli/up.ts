@@ -1,40 +1,45 @@
 /** `fenghuo up`: everything on this machine, until told to stop. */
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import type { Context } from './context.ts';
 import { startInstallation } from './installation.ts';
-import { untilToldToStop } from './life.ts';
+import { example } from './example.ts';
+import { serve } from './serving.ts';
 
-export function addUpCommand(program: Command, context: () => Context): void {
+const WORKERS_MOST = 16;
+
+export function addUpCommand(program: Command, context: Context): void {
   program
     .command('up')
-    .summary('start the database, Temporal, a worker and the web')
-    .description(
-      'Starts everything on this machine and keeps it running until Ctrl-C: PostgreSQL (DATABASE_URL, else its own), ' +
-        'Temporal (TEMPORAL_ADDRESS, else its own), a worker and the web. Other commands of this clone find it by themselves.',
-    )
-    .option('--sandbox', 'stand-ins for every channel, with people who answer; nothing leaves this machine')
-    .option('--workers <n>', 'worker processes', '1')
-    .addHelpText('after', '\nExample:\n  fenghuo up --sandbox\n')
-    .action(async (options: { sandbox?: boolean; workers: string }) => {
-      const { tell, env, say } = context();
-      const stopped = untilToldToStop();
-      const installation = await startInstallation({
-        purpose: env['FENGHUO_INSTANCE'] ?? 'up',
-        sandbox: options.sandbox ?? false,
-        workers: Math.max(1, Number.parseInt(options.workers, 10) || 1),
-        ui: true,
-        log: (line) => tell(line),
-        env: { ...env },
-      });
-      const { services, web, environment } = installation;
-      tell(
-        `PostgreSQL ${services.postgres.version} (${services.postgres.source}), Temporal ${services.temporal.version} ` +
-          `(${services.temporal.store}), web ${environment['FENGHUO_PUBLIC_URL'] ?? ''} (process ${web.pid ?? '?'})`,
-      );
-      if (services.temporal.uiUrl) tell(`Temporal UI: ${services.temporal.uiUrl}`);
-      tell(say('upReady'));
-      await stopped;
-      tell(say('upStopping'));
-      await installation.stop();
+    .description(context.say('help.up'))
+    .option('--sandbox', context.say('help.up.sandbox'))
+    .option('--workers <N>', context.say('help.up.workers'), readWorkers, 1)
+    .addHelpText('after', example(context, 'npx fenghuo up --sandbox'))
+    .action(async (options: { sandbox?: boolean; workers: number }) => {
+      await serve(context, () => bringUp(context, options));
     });
+}
+
+async function bringUp(context: Context, options: { sandbox?: boolean; workers: number }) {
+  const installation = await startInstallation({
+    purpose: context.env['FENGHUO_INSTANCE'] ?? 'up',
+    sandbox: options.sandbox ?? false,
+    workers: options.workers,
+    ui: true,
+    log: (line) => context.tell(line),
+    env: { ...context.env },
+  });
+  const { services, environment } = installation;
+  context.tell(
+    `PostgreSQL ${services.postgres.version} (${services.postgres.source})`,
+    `Temporal ${services.temporal.version} (${services.temporal.store}) ${services.temporal.uiUrl ?? ''}`,
+    `web ${environment['FENGHUO_PUBLIC_URL'] ?? ''}`,
+    context.say('upReady'),
+  );
+  return installation;
+}
+
+function readWorkers(text: string): number {
+  const workers = Number(text);
+  if (Number.isInteger(workers) && workers >= 1 && workers <= WORKERS_MOST) return workers;
+  throw new InvalidArgumentError(`1 – ${WORKERS_MOST}`);
 }

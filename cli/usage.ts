@@ -105,6 +105,16 @@ export function readGlobals(argv: readonly string[]): Globals {
   return globals;
 }
 
+/** The first word that is neither a global option nor its value; null where there is none. */
+export function firstCommand(argv: readonly string[]): string | null {
+  for (let place = 0; place < argv.length; place += 1) {
+    const word = argv[place] ?? '';
+    if (['-o', '--output', '--lang'].includes(word)) place += 1;
+    else if (!word.startsWith('-')) return word;
+  }
+  return null;
+}
+
 function valueOf(names: readonly string[], word: string, next: string | undefined): string | undefined {
   if (names.includes(word)) return next;
   const long = names.find((name) => name.startsWith('--') && word.startsWith(`${name}=`));

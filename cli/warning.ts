@@ -13,16 +13,16 @@ import {
   type WarningRequest,
 } from '../operations/warnings.ts';
 import type { WarningRow } from '../db/warnings.ts';
+import { hasWorker, processesAlive } from './alive.ts';
 import type { Context } from './context.ts';
-import { workerAlive } from './doctor.ts';
 import { renderFrame } from './frame.ts';
 import { oneOf, plainNumber, readTextFile, several, wholeNumber } from './options.ts';
 import { planShape, renderPlan } from './plan.ts';
-import { example } from './serving.ts';
+import { example } from './example.ts';
 import { coverageOf, hazardName, levelName, viewShape, warningId, warningShape } from './shapes.ts';
 import { INTERRUPTED_EXIT_CODE, untilInterrupted } from './signals.ts';
 import { renderTable } from './table.ts';
-import { clock, minuteOf, parseSpan } from './times.ts';
+import { minuteOf, parseSpan, span } from './times.ts';
 import { watchWarning } from './watch.ts';
 import { harmless, wrap } from './width.ts';
 
@@ -73,7 +73,11 @@ function addWatchCommand(warning: Command, context: Context): void {
     .option('--coverage <PERCENT>', context.say('help.coverage'), plainNumber(0, 100))
     .addHelpText(
       'after',
-      example(context, 'npx fenghuo warning watch W12', 'npx fenghuo warning watch W12 --until settled --timeout 10m --coverage 95'),
+      example(
+        context,
+        'npx fenghuo warning watch W12',
+        'npx fenghuo warning watch W12 --until settled --timeout 10m --coverage 95',
+      ),
     )
     .action(async (id: string, options: WatchOptions) => watch(context, parseWarningId(id), options));
 }
@@ -139,7 +143,7 @@ async function issue(context: Context, options: RequestOptions): Promise<void> {
     `  npx fenghuo silent ${id}`,
     `  npx fenghuo warning cancel ${id} --reason …`,
   );
-  if (!(await workerAlive(database))) context.tell(context.say('issue.noWorker'));
+  if (!hasWorker(await processesAlive(database))) context.tell(context.say('issue.noWorker'));
 }
 
 /** What was issued: its number, its area, its end. */
@@ -154,7 +158,7 @@ export function renderIssued(row: WarningRow, context: Context): string[] {
     context.say('issue.areas', { areas: row.areas.join(context.lang === 'zh' ? '、' : ', ') }),
     context.say('issue.expires', {
       at: isoWithOffset(row.expiresAt),
-      left: clock(row.expiresAt - row.issuedAt),
+      left: span(row.expiresAt - row.issuedAt, context.lang),
     }),
   ];
 }
@@ -183,7 +187,11 @@ export function renderList(rows: readonly WarningRow[], context: Context): strin
       { title: context.say('list.status'), of: (row) => context.say(`status.${row.status}`) },
       { title: context.say('list.issued'), of: (row) => minuteOf(row.issuedAt) },
       { title: context.say('list.expires'), of: (row) => minuteOf(row.expiresAt) },
-      { title: context.say('list.areas'), of: (row) => row.areas.join(lang === 'zh' ? '、' : ', '), shrinks: true },
+      {
+        title: context.say('list.areas'),
+        of: (row) => row.areas.join(lang === 'zh' ? '、' : ', '),
+        shrinks: true,
+      },
     ],
     context.columns(),
   );
@@ -196,11 +204,19 @@ async function show(context: Context, number: number): Promise<void> {
   context.print({
     value: viewShape(view),
     lines: () => [
-      ...renderFrame(view, { columns, lang: context.lang, colour: context.colour, now: Date.now() }).split('\n'),
+      ...renderFrame(view, { columns, lang: context.lang, colour: context.colour, now: Date.now() }).split(
+        '\n',
+      ),
       '',
       ...wrap(harmless(context.lang === 'zh' ? warning.textZh : warning.textEn), columns),
-      context.say('show.rules', { pack: warning.rules.pack.id, version: warning.rules.pack.version, speed: warning.speed }),
-      ...(warning.endReason === null ? [] : [context.say('show.reason', { reason: harmless(warning.endReason) })]),
+      context.say('show.rules', {
+        pack: warning.rules.pack.id,
+        version: warning.rules.pack.version,
+        speed: warning.speed,
+      }),
+      ...(warning.endReason === null
+        ? []
+        : [context.say('show.reason', { reason: harmless(warning.endReason) })]),
     ],
   });
 }
@@ -235,7 +251,9 @@ async function watch(context: Context, number: number, options: WatchOptions): P
       context.tell(context.say('watch.interrupted', { id: warningId(number) }));
     } else if (options.coverage !== undefined && coverage < options.coverage) {
       context.exitCode = EXIT_CODES.belowCoverage;
-      context.tell(context.say('watch.belowCoverage', { coverage, asked: options.coverage, id: warningId(number) }));
+      context.tell(
+        context.say('watch.belowCoverage', { coverage, asked: options.coverage, id: warningId(number) }),
+      );
     }
   });
 }

@@ -4,9 +4,11 @@ import { createLogUpdate } from 'log-update';
 import { isUnreachable, type Database } from '../db/database.ts';
 import { FenghuoError } from '../domain/errors.ts';
 import { viewWarning, type WarningView } from '../operations/warnings.ts';
+import { hasWorker, processesAlive } from './alive.ts';
 import type { Context } from './context.ts';
 import { renderChange, renderFrame } from './frame.ts';
 import { viewShape, warningId as nameOf } from './shapes.ts';
+import type { WordKey } from './words.ts';
 
 /**
  * `closed`: the warning has been cancelled or has expired, and its cells are closed. `settled`: or nothing is under way and
@@ -42,17 +44,18 @@ export async function watchWarning(input: WatchInput): Promise<WarningView> {
   const { database, warningId, context, signal, now = Date.now, everyMs = EVERY_MS } = input;
   const startedAt = now();
   const display = input.quiet === true ? { show: noop, end: noop } : createDisplay(context);
-  const wait = input.wait ?? ((ms: number) => sleep(ms, undefined, signal ? { signal } : {}).then(noop, noop));
+  const wait =
+    input.wait ?? ((ms: number) => sleep(ms, undefined, signal ? { signal } : {}).then(noop, noop));
   let view: WarningView | null = null;
   try {
     for (;;) {
       const lookedAt = now();
       const seen = await look(database, warningId, view);
-      view = seen ?? view;
-      if (view) display.show(view, lookedAt, seen === null ? context.say('watch.unreachable') : undefined);
-      if (view && (signal?.aborted || (seen && isOver(seen, input.until)))) return view;
-      if (input.timeoutMs !== undefined && now() - startedAt >= input.timeoutMs) throw timedOut(context, warningId);
+      view = seen.view;
+      display.show(view, lookedAt, seen.note === null ? undefined : context.say(seen.note));
+      if (signal?.aborted || (seen.fresh && isOver(view, input.until))) return view;
       const left = input.timeoutMs === undefined ? Infinity : startedAt + input.timeoutMs - now();
+      if (left <= 0) throw timedOut(context, warningId);
       await wait(Math.max(0, Math.min(left, Math.max(everyMs, LOAD_SHARE * (now() - lookedAt)))));
     }
   } finally {
@@ -68,12 +71,17 @@ export function isOver(view: WarningView, until: WatchUntil): boolean {
   return closed || (until === 'settled' && idle && nextDeadlines.length === 0);
 }
 
-/** Null where the database does not answer and there was a view before. */
-async function look(database: Database, warningId: number, before: WarningView | null): Promise<WarningView | null> {
+type Look = { view: WarningView; fresh: boolean; note: WordKey | null };
+
+/** How it stands now. Where the database does not answer, how it stood before; at the first look that is an error. */
+async function look(database: Database, warningId: number, before: WarningView | null): Promise<Look> {
   try {
-    return await viewWarning(database, warningId);
+    const view = await viewWarning(database, warningId);
+    const waiting = view.progress.mail + view.progress.pagesOpen > 0;
+    const idle = waiting && !hasWorker(await processesAlive(database));
+    return { view, fresh: true, note: idle ? 'watch.noWorker' : null };
   } catch (error) {
-    if (before && isUnreachable(error)) return null;
+    if (before && isUnreachable(error)) return { view: before, fresh: false, note: 'watch.unreachable' };
     throw error;
   }
 }

@@ -76,6 +76,14 @@ export const HELP_EN = {
   'help.doctor': 'say what is there, what is wrong and what to do; exit code 1 where something fails',
   'help.migrate': 'bring the database schema to the newest version',
   'help.worker': 'run a worker until Ctrl-C',
+  'help.up':
+    'start everything on this machine (database, Temporal, worker, web) and keep it running until Ctrl-C',
+  'help.up.sandbox': 'stand-ins for every channel, with people who answer; nothing leaves this machine',
+  'help.up.workers': 'worker processes',
+  'help.demo':
+    'one Exercise through six tiers, start to end, with an installation of its own that is stopped again',
+  'help.referee': 'judge the promises for one warning, from PostgreSQL and the ledger of the stand-ins',
+  'help.sandbox': 'run the stand-ins until Ctrl-C, as `up --sandbox` does',
   'help.web': 'run the answer pages and the gateway until Ctrl-C',
 } as const;
 
@@ -154,5 +162,11 @@ export const HELP_ZH: Record<keyof typeof HELP_EN, string> = {
   'help.doctor': '说明现状、问题与办法;有失败项则退出码 1',
   'help.migrate': '把数据库模式升到最新版本',
   'help.worker': '运行 worker,直到 Ctrl-C',
+  'help.up': '启动本机全部服务(数据库、Temporal、worker、网页),直到 Ctrl-C',
+  'help.up.sandbox': '各渠道使用模拟对端,并有会应答的模拟人员;任何消息都不离开本机',
+  'help.up.workers': 'worker 进程数',
+  'help.demo': '一次演练自上而下走完六级;自带一套服务,结束后全部停止',
+  'help.referee': '依据 PostgreSQL 和模拟对端的账本,裁定一个预警的各项承诺',
+  'help.sandbox': '运行模拟对端,直到 Ctrl-C(与 `up --sandbox` 相同)',
   'help.web': '运行应答页面与网关,直到 Ctrl-C',
 };

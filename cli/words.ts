@@ -24,19 +24,25 @@ const EN = {
   'usage.noCommand': 'Say what to do: one of the commands below.',
   'usage.meant': 'Perhaps {meant}?',
 
-  'failure.notMigrated': 'The database does not have the tables of this version. Run `npx fenghuo migrate`, then try again.',
-  'failure.databaseRefused': 'PostgreSQL refused the connection. Check DATABASE_URL: user, password, name of the database.',
-  'failure.databaseRights': 'PostgreSQL does not permit this. Use the role that owns the schema, or have it grant the right.',
+  'failure.notMigrated':
+    'The database does not have the tables of this version. Run `npx fenghuo migrate`, then try again.',
+  'failure.databaseRefused':
+    'PostgreSQL refused the connection. Check DATABASE_URL: user, password, name of the database.',
+  'failure.databaseRights':
+    'PostgreSQL does not permit this. Use the role that owns the schema, or have it grant the right.',
   'failure.databaseBusy': 'The database is busy with other work. Nothing was changed; try again in a moment.',
-  'failure.databaseSlow': 'The database took too long and the work was given up. Nothing was changed; try again, or on a smaller part.',
+  'failure.databaseSlow':
+    'The database took too long and the work was given up. Nothing was changed; try again, or on a smaller part.',
   'failure.diskFull': 'A disk is full. Free some space, then try again; nothing was changed.',
-  'failure.portInUse': 'The port is in use by another program. Set FENGHUO_WEB_PORT to another one, or stop that program.',
+  'failure.portInUse':
+    'The port is in use by another program. Set FENGHUO_WEB_PORT to another one, or stop that program.',
   'failure.noAccess': 'The system does not permit this. Check the rights of the file or port named below.',
   'failure.unreachable':
     'PostgreSQL does not answer. Start everything with `npx fenghuo up`, or set DATABASE_URL; `npx fenghuo doctor` says what is there.',
   'failure.temporal':
     'Temporal does not answer as it should. `npx fenghuo doctor` says what is there; `npx fenghuo up` starts everything.',
-  'failure.defect': 'This should not have happened ({name}): {message}. FENGHUO_DEBUG=1 shows where; please report it.',
+  'failure.defect':
+    'This should not have happened ({name}): {message}. FENGHUO_DEBUG=1 shows where; please report it.',
 
   'import.running': 'Importing {file}',
   'import.ignored': 'Columns that were not read: {headers}',
@@ -44,7 +50,8 @@ const EN = {
   'import.sameFile': 'The error file would overwrite the file itself. Give --errors another name.',
   'org.imported': 'Units: {added} added, {changed} changed, {unchanged} unchanged',
   'org.empty': 'There are no units yet. Next: npx fenghuo org import scenarios/chongqing-units.csv',
-  'org.nextPeople': 'Next: npx fenghuo people import FILE, or for exercises: npx fenghuo people generate --synthetic',
+  'org.nextPeople':
+    'Next: npx fenghuo people import FILE, or for exercises: npx fenghuo people generate --synthetic',
   'org.people': 'People: {people} with {posts} posts; {several} hold several; {synthetic} synthetic',
   'org.households': 'Households: {all}; {synthetic} synthetic',
   'org.unreachable': 'Units where nobody can be reached: {count}. npx fenghuo people check names them.',
@@ -68,7 +75,8 @@ const EN = {
   'generate.sayIt':
     'Made-up people never receive an actual warning. Say --synthetic to make them: npx fenghuo people generate --synthetic',
   'generate.running': 'Making synthetic people',
-  'generate.made': 'Synthetic: {groups} groups, {people} people with {posts} posts, {households} households added',
+  'generate.made':
+    'Synthetic: {groups} groups, {people} people with {posts} posts, {households} households added',
 
   'tier.tier': 'tier',
   'tier.units': 'units',
@@ -95,7 +103,8 @@ const EN = {
   'language.zh': 'Chinese',
   'language.en': 'English',
 
-  'plan.lasts': 'Until {at} if issued now, {left} from now; rule pack {pack} version {version}, speed {speed}',
+  'plan.lasts':
+    'Until {at} if issued now, {left} from now; rule pack {pack} version {version}, speed {speed}',
   'plan.people': 'People told, each once: {people}',
   'plan.allReachable': 'Every unit can be reached.',
   'plan.text': 'SMS to the unit with the longest name:',
@@ -137,15 +146,19 @@ const EN = {
   'frame.coverage': 'answered {coverage} %',
   'frame.due': 'next deadlines in {due}',
   'frame.nothingDue': 'no deadline ahead',
-  'frame.busy': 'sending',
+  'frame.busy': 'work waiting',
   'event.answered': 'answered',
   'event.silent': 'silent',
   'change.tier': 'told {told} answered {answered} of {units}',
   'change.silent': ', was silent {silent}',
   'watch.unreachable': 'The database does not answer; trying again. The figures are the last ones known.',
-  'watch.timeout': 'The time asked for is over, and {id} is not. npx fenghuo warning watch {id} goes on watching.',
+  'watch.noWorker':
+    'No worker is alive: nothing is sent until one runs (npx fenghuo up, or npx fenghuo worker).',
+  'watch.timeout':
+    'The time asked for is over, and {id} is not. npx fenghuo warning watch {id} goes on watching.',
   'watch.interrupted': '{id} goes on without this watch. npx fenghuo warning watch {id} shows it again.',
-  'watch.belowCoverage': '{coverage} % of the units of {id} have answered; {asked} % were asked for. npx fenghuo silent {id} names the others.',
+  'watch.belowCoverage':
+    '{coverage} % of the units of {id} have answered; {asked} % were asked for. npx fenghuo silent {id} names the others.',
 
   'silent.none': 'No unit of {id} is silent.',
   'silent.more': 'Only the first {most} are shown; --most shows more.',
@@ -182,9 +195,11 @@ const EN = {
   'doctor.alive': 'processes alive',
   'doctor.nobody': 'none',
   'doctor.openWarnings': 'open warnings: {count}',
-  'doctor.startWorker': 'Nothing is sent without a worker: npx fenghuo worker, or npx fenghuo up for everything.',
+  'doctor.startWorker':
+    'Nothing is sent without a worker: npx fenghuo worker, or npx fenghuo up for everything.',
   'doctor.temporal': 'Temporal in use',
-  'doctor.startTemporal': 'Start everything by npx fenghuo up, or correct TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE.',
+  'doctor.startTemporal':
+    'Start everything by npx fenghuo up, or correct TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE.',
 
   upReady: 'Ready. In another terminal: npx fenghuo warning list. Ctrl-C stops everything.',
   upStopping: 'Stopping everything in good order …',
@@ -259,7 +274,8 @@ const ZH: Record<WordKey, string> = {
   'rank.deputy': '副职{rank}',
   'reason.noPost': '无人任职',
   'reason.noAddress': '没有联系方式',
-  'generate.sayIt': '模拟人员不会收到真实预警。要生成请写明 --synthetic:npx fenghuo people generate --synthetic',
+  'generate.sayIt':
+    '模拟人员不会收到真实预警。要生成请写明 --synthetic:npx fenghuo people generate --synthetic',
   'generate.running': '正在生成模拟人员',
   'generate.made': '模拟数据:新增组 {groups} 个,人员 {people} 名,岗位 {posts} 个,户 {households} 户',
 
@@ -330,12 +346,13 @@ const ZH: Record<WordKey, string> = {
   'frame.coverage': '已应 {coverage} %',
   'frame.due': '下一时限 {due}',
   'frame.nothingDue': '没有待到的时限',
-  'frame.busy': '发送中',
+  'frame.busy': '处理中',
   'event.answered': '已应',
   'event.silent': '未应',
   'change.tier': '通知 {told} 应答 {answered}/{units}',
   'change.silent': ',曾未应 {silent}',
   'watch.unreachable': '数据库没有应答,正在重试。显示的是最后已知的数字。',
+  'watch.noWorker': '没有 worker 在运行:启动之前什么也不会发送(npx fenghuo up 或 npx fenghuo worker)。',
   'watch.timeout': '等待时间已到,{id} 还没有结束。npx fenghuo warning watch {id} 可继续查看。',
   'watch.interrupted': '{id} 仍在继续,只是不再显示。npx fenghuo warning watch {id} 可再次查看。',
   'watch.belowCoverage': '{id} 已应 {coverage} %,要求 {asked} %。npx fenghuo silent {id} 列出其余单位。',
@@ -382,7 +399,8 @@ const ZH: Record<WordKey, string> = {
   upReady: '已就绪。请在另一个终端运行 npx fenghuo warning list。按 Ctrl-C 全部停止。',
   upStopping: '正在有序停止全部服务……',
   demoIssued: '{id} 已作为演练发布。',
-  demoDeliveries: '送达:计划 {planned},已发 {sent},失败 {failed},不明 {unknown},可能重复 {possibleDuplicates}',
+  demoDeliveries:
+    '送达:计划 {planned},已发 {sent},失败 {failed},不明 {unknown},可能重复 {possibleDuplicates}',
   demoFarSide: '对端收到:短信 {sms},邮件 {email};人员动作 {acts}',
   demoSeconds: '用时(秒):首条 {first},末条 {last},总计 {total}',
   invariantHolds: '成立',

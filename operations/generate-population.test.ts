@@ -197,6 +197,15 @@ describe('the generator', () => {
     expect(holders).toEqual([{ name: '陈一' }]);
   });
 
+  test('makes groups that become real when an import names them', async () => {
+    await generatePopulation({ database, seed: 'a' });
+    const file = 'code,name,parent_code,tier\n5001010101,第一组,50010101,组\n';
+    expect(await importOrganisation({ database, file })).toMatchObject({ added: 0, changed: 1 });
+    expect(await database.query(`select code from units where tier = 'group' and not synthetic`)).toEqual([
+      { code: '5001010101' },
+    ]);
+  });
+
   test('fills units without a code as well', async () => {
     await importOrganisation({ database, file: 'code,name,parent_code,tier\n,新村,500101,村居\n' });
     await generatePopulation({ database, seed: 'a' });

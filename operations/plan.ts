@@ -73,7 +73,8 @@ export async function planWarning(database: Database, request: WarningRequest): 
   return {
     warning,
     tiers: TIERS.map(({ id, role }) => {
-      if (role === 'told') return { tier: id, people: 0, first: households.units - households.unreachable, ...households };
+      if (role === 'told')
+        return { tier: id, people: 0, first: households.units - households.unreachable, ...households };
       return tiers.find(({ tier }) => tier === id) ?? emptyTier(id);
     }),
     people,
@@ -143,10 +144,9 @@ export function plannedTexts(
 function rungReach(rules: Rules): RungReach[] {
   return rules.ladder.flatMap(({ who, by }, rung) => {
     if (who === 'nobody') return [];
-    const [rankFrom, rankTo] = { principal: [0, 0], deputies: [1, RANK_MAX], everyone: [0, RANK_MAX] }[who] as [
-      number,
-      number,
-    ];
+    const [rankFrom, rankTo] = { principal: [0, 0], deputies: [1, RANK_MAX], everyone: [0, RANK_MAX] }[
+      who
+    ] as [number, number];
     return by.map((channel) => ({ rung, rankFrom, rankTo, channel }));
   });
 }

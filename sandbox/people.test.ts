@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { render, type MessageContent, type WarningText } from '../domain/texts.ts';
 import { MINUTE_MS } from '../domain/time.ts';
 import { answerMeans, decide, USUAL_PEOPLE, type PeopleModel, type Stimulus } from './people.ts';
 
@@ -86,6 +87,45 @@ describe('people', () => {
     expect(decide('seed', { ...stimulus, channel: 'email' }, model).answers).toBe(false);
   });
 });
+
+describe.each(['zh', 'en'] as const)(
+  'in our own texts in %s a reader finds the means to answer',
+  (language) => {
+    const warning: WarningText = {
+      warningId: 7,
+      kind: 'exercise',
+      hazard: 'rainstorm',
+      level: 'red',
+      issuer: '重庆市气象台',
+      textZh: '重庆市气象台2026年7月9日02时42分发布暴雨红色预警信号。',
+      textEn: 'A warning was issued at 2026-07-09T02:42.',
+    };
+    const content: Omit<MessageContent, 'purpose' | 'link'> = {
+      language,
+      units: ['濯水镇'],
+      number: '4821',
+      bridge: null,
+      digest: null,
+      report: null,
+    };
+    const link = 'http://127.0.0.1:8080/a/1z.Ab-_efghijklmnop';
+
+    test.each(['rung', 'household'] as const)('by SMS on a %s page', (purpose) => {
+      const { text } = render(warning, { ...content, purpose, link: null });
+      expect(answerMeans('sms', text)).toEqual({ via: 'sms', number: '4821' });
+    });
+
+    test('by e-mail', () => {
+      const { text } = render(warning, { ...content, purpose: 'rung', link });
+      expect(answerMeans('email', text)).toEqual({ via: 'email', link, number: '4821' });
+    });
+
+    test('but none in the notice of a cancel', () => {
+      const { text } = render(warning, { ...content, purpose: 'cancel notice', link: null });
+      expect(answerMeans('sms', text)).toBeNull();
+    });
+  },
+);
 
 describe('in a message a reader finds', () => {
   const SMS: readonly [text: string, number: string | null][] = [

@@ -1,6 +1,6 @@
 /**
  * The gateway's other direction: what people wrote back is pushed to our web process as JSON, signed, and again until it
- * says 2xx, so that no reply is lost while it is away. One push is under way at a time; what gathers meanwhile rides on
+ * says 2xx, so that no reply is lost while it is away. Few pushes are under way at once; what gathers meanwhile rides on
  * the next one.
  */
 import { createHmac } from 'node:crypto';
@@ -12,12 +12,15 @@ export type PushedReply = { id: string; from: string; text: string; at: string }
 /** The last HTTP status, or `given-up`. */
 export type PushResult = number | 'given-up';
 
-const REPLIES_PER_PUSH_MOST = 200;
+/** Each reply is a commit at the other end: a push must end well before its time-out. */
+const REPLIES_PER_PUSH_MOST = 100;
+
+const PUSHES_AT_ONCE = 4;
 
 /** A tenth of a city's officials at once; what is beyond is given up and said so, rather than memory. */
 const REPLIES_WAITING_MOST = 500_000;
 
-const PUSH_TIMEOUT_MS = 10_000;
+const PUSH_TIMEOUT_MS = 30_000;
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MOST_MS = 5_000;
 
@@ -42,16 +45,16 @@ export function createReplyPush(input: {
 }): ReplyPush {
   const queue: Waiting[] = [];
   const stopping = new AbortController();
-  let running = false;
+  let running = 0;
 
   async function run(): Promise<void> {
-    running = true;
+    running += 1;
     while (queue.length > 0 && !stopping.signal.aborted) {
       const batch = queue.splice(0, REPLIES_PER_PUSH_MOST);
       const result = await pushUntilTaken(batch.map(({ reply }) => reply));
       for (const { resolve } of batch) resolve(result);
     }
-    running = false;
+    running -= 1;
   }
 
   async function pushUntilTaken(replies: PushedReply[]): Promise<PushResult> {
@@ -92,7 +95,7 @@ export function createReplyPush(input: {
       new Promise((resolve) => {
         if (stopping.signal.aborted || queue.length >= REPLIES_WAITING_MOST) return resolve('given-up');
         queue.push({ reply, resolve });
-        if (!running) void run();
+        if (running < PUSHES_AT_ONCE) void run();
       }),
     waiting: () => queue.length,
     stop: () => {

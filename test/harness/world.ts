@@ -107,9 +107,9 @@ export function worldOf(seed: number): World {
 /** Mostly small, up to 200 units, up to six tiers deep; ids say nothing about place. */
 function treeOf(random: () => number): Map<UnitId, Place> {
   const size = pick(random(), [
-    [0.8, 2 + Math.floor(random() * 16)],
-    [0.17, 18 + Math.floor(random() * 30)],
-    [0.03, 48 + Math.floor(random() * 153)],
+    [0.86, 2 + Math.floor(random() * 14)],
+    [0.12, 16 + Math.floor(random() * 30)],
+    [0.02, 46 + Math.floor(random() * 155)],
   ]);
   const ids = shuffle(
     Array.from({ length: size }, (_, index) => index + 1),
