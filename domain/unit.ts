@@ -16,7 +16,8 @@
  * begins by a send, its deadline counts from the first hand-off to a channel, and the next rung begins when the deadline
  * passes, when every delivery of the rung is exhausted, or when none was handed off in time.
  *
- * Messages of one instant give the same path in any order between units; within one unit `messageOrder` sorts them.
+ * Messages of one instant give the same path in any order between units; within one unit `messageOrder` sorts them, and
+ * of a person's words the one spoken last counts, whenever it arrives.
  */
 import type { Channel, Rules } from './rules.ts';
 import type { TierId } from './tiers.ts';

@@ -6,10 +6,24 @@ import { CHANNELS, type Channel } from '../domain/rules.ts';
 
 export type WarningKind = 'exercise' | 'actual';
 
+/**
+ * What shares a queue. Households are many and officials are awaited: a page of 1,000 households must not stand before the
+ * message to the one who has to act, so they have queues and senders of their own.
+ */
+export const LANES = ['officials', 'households'] as const;
+export type Lane = (typeof LANES)[number];
+
 export function queuesOf(
   schema: string,
   kind: WarningKind,
-): { cells: string; pages: Record<Channel, string> } {
-  const pages = Object.fromEntries(CHANNELS.map((channel) => [channel, `${schema}-${kind}-${channel}`]));
-  return { cells: `${schema}-${kind}-cells`, pages: pages as Record<Channel, string> };
+): { cells: string; pages: Record<Lane, Record<Channel, string>> } {
+  const lane = (name: Lane) =>
+    Object.fromEntries(CHANNELS.map((channel) => [channel, `${schema}-${kind}-${channel}-${name}`]));
+  return {
+    cells: `${schema}-${kind}-cells`,
+    pages: { officials: lane('officials'), households: lane('households') } as Record<
+      Lane,
+      Record<Channel, string>
+    >,
+  };
 }

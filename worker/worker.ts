@@ -22,9 +22,11 @@ import { createStepStore } from '../db/step-store.ts';
 import { FenghuoError } from '../domain/errors.ts';
 import type { AnswerKeys } from '../domain/links.ts';
 import type { ChannelPort } from '../domain/ports.ts';
-import { queuesOf, type WarningKind } from './queues.ts';
+import { LANES, queuesOf, type Lane, type WarningKind } from './queues.ts';
 import { startRinger } from './ringer.ts';
 
+/** Pages one worker sends at once, by lane and channel. */
+const PAGES_AT_ONCE: Record<Lane, number> = { officials: 4, households: 2 };
 const LIVENESS_EVERY_MS = 5_000;
 
 export type RunningWorker = {
@@ -125,18 +127,20 @@ async function createWorkers(input: {
     maxConcurrentLocalActivityExecutions: 6,
     ...(input.maxCached === undefined ? {} : { maxCachedWorkflows: input.maxCached }),
   });
-  const senders = input.channels.map((channel) =>
-    Worker.create({
-      ...shared,
-      taskQueue: queues.pages[channel.channel],
-      activities: createPageActivities({
-        store: createPageStore(input.pages),
-        channel,
-        keys: answerKeys(config),
-        publicUrl: config.FENGHUO_PUBLIC_URL,
+  const senders = LANES.flatMap((lane) =>
+    input.channels.map((channel) =>
+      Worker.create({
+        ...shared,
+        taskQueue: queues.pages[lane][channel.channel],
+        activities: createPageActivities({
+          store: createPageStore(input.pages),
+          channel,
+          keys: answerKeys(config),
+          publicUrl: config.FENGHUO_PUBLIC_URL,
+        }),
+        maxConcurrentActivityTaskExecutions: PAGES_AT_ONCE[lane],
       }),
-      maxConcurrentActivityTaskExecutions: 4,
-    }),
+    ),
   );
   return Promise.all([cells, ...senders]);
 }

@@ -22,8 +22,8 @@ import type { TierCount } from '../domain/store.ts';
 
 export type CellInput = {
   cellId: number;
-  /** Task queues of pages by channel: exercises and actual warnings never share one. */
-  pageQueues: Record<string, string>;
+  /** Task queues of pages by channel: exercises and actual warnings never share one, nor do officials and households. */
+  pageQueues: Record<'officials' | 'households', Record<string, string>>;
 };
 
 export type CellStatus = {
@@ -107,7 +107,8 @@ class CellLoop {
     pageId: number,
     page: { channel: string; size: number; purpose: string; step: number },
   ): void {
-    const queue = this.input.pageQueues[page.channel];
+    const lane = page.purpose === 'household' ? 'households' : 'officials';
+    const queue = this.input.pageQueues[lane][page.channel];
     if (queue === undefined || this.running.has(pageId) || this.running.size >= PAGES_MOST) return;
     this.running.add(pageId);
     void this.sendToEnd(pageId, queue, `${page.purpose} ${page.step}: ${page.size} by ${page.channel}`);
