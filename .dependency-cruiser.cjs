@@ -15,13 +15,20 @@ function only(folder, allowed, comment) {
 
 module.exports = {
   forbidden: [
-    only('domain', [], 'The domain decides on plain data. If it needs the database, a clock or a vendor, pass the facts in.'),
+    only(
+      'domain',
+      [],
+      'The domain decides on plain data. If it needs the database, a clock or a vendor, pass the facts in.',
+    ),
     {
       name: 'domain-is-pure',
       comment: 'No I/O in the domain: only zod, the message formatter and hashing (links.ts).',
       severity: 'error',
       from: { path: '^domain/', pathNot: '[.]test[.]ts$' },
-      to: { dependencyTypes: ['npm', 'core'], pathNot: 'node_modules/(zod|intl-messageformat)|^crypto$|^node:crypto$' },
+      to: {
+        dependencyTypes: ['npm', 'core'],
+        pathNot: 'node_modules/(zod|intl-messageformat)|^crypto$|^node:crypto$',
+      },
     },
     {
       name: 'workflows-import-activities-as-types',
@@ -30,7 +37,11 @@ module.exports = {
       from: { path: '^workflows/', pathNot: '[.]test[.]ts$' },
       to: { path: `^(${product.replace('|workflows', '')})/`, dependencyTypesNot: ['type-only'] },
     },
-    only('activities', [], 'Activities do one step over the ports of domain/store.ts; composition belongs to worker/.'),
+    only(
+      'activities',
+      [],
+      'Activities do one step over the ports of domain/store.ts; composition belongs to worker/.',
+    ),
     only('operations', ['db'], 'Operations return data; the CLI and the web show it.'),
     only('channels', [], 'A channel knows one vendor and the port, nothing else.'),
     only('db', [], 'SQL knows the domain, nobody else.'),
@@ -42,7 +53,11 @@ module.exports = {
       to: { path: 'node_modules/(pg|pg-copy-streams|node-pg-migrate)/' },
     },
     only('web', ['operations', 'db'], 'The web shows and takes; what it does is an operation.'),
-    only('worker', ['activities', 'channels', 'db', 'workflows'], 'The worker composes; it never needs the CLI or the web.'),
+    only(
+      'worker',
+      ['activities', 'channels', 'db', 'workflows'],
+      'The worker composes; it never needs the CLI or the web.',
+    ),
     only('sandbox', [], 'The far side must not share code with what it checks, but the domain.'),
     only('runtime', [], 'runtime/ finds and starts servers; it knows nothing of warnings.'),
     {
@@ -65,6 +80,10 @@ module.exports = {
     exclude: { path: '^(node_modules|docs)/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { extensions: ['.ts', '.mjs', '.js'], exportsFields: ['exports'], conditionNames: ['import', 'node'] },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.mjs', '.js'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node'],
+    },
   },
 };

@@ -41,7 +41,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   throw new FenghuoError({
     code: 'configuration',
     refusal: 'usage',
-    sentence: 'The configuration is not complete. Start with `npx fenghuo up`, which sets it, or set these variables:',
+    sentence:
+      'The configuration is not complete. Start with `npx fenghuo up`, which sets it, or set these variables:',
     details: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`),
   });
 }

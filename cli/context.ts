@@ -39,6 +39,8 @@ export type Context = Surroundings & {
   print: (result: { lines: () => readonly string[]; value: unknown; items?: readonly unknown[] }) => void;
   /** All that is not data: lines on standard error. */
   tell: (...lines: string[]) => void;
+  /** What to type next, and other help that only a person reads: not beside JSON. */
+  hint: (...lines: string[]) => void;
   /** The environment commands work in: the process's, or that of a running `up` where no database is named. */
   environment: () => Promise<Environment>;
   config: () => Promise<Config>;
@@ -67,6 +69,9 @@ export function createContext(surroundings: Surroundings, globals: Globals): Con
     say: (key, values) => sayIn(lang, key, values),
     print: ({ lines, value, items }) => stdout.write(format(globals.output, { lines, value, items })),
     tell: (...lines) => void stderr.write(lines.map((line) => `${line}\n`).join('')),
+    hint: (...lines) => {
+      if (globals.output === 'text') stderr.write(lines.map((line) => `${line}\n`).join(''));
+    },
     environment,
     config,
     database: async () => {

@@ -29,7 +29,7 @@ const DISTRICT = '黔江区';
 const TOWNSHIP = '黔江区/濯水镇';
 /** One real second is a minute of the ladder. */
 const SPEED = 60;
-const LASTS = '+40m';
+const LASTS = '+32m';
 const WATCH_MS_MAX = 180_000;
 
 export function addDemoCommand(program: Command, context: Context): void {

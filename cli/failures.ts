@@ -39,6 +39,8 @@ const SYSTEM: Readonly<Record<string, { code: string; key: WordKey; exitCode: nu
   ERR_INVALID_URL: { code: 'database-refused', key: 'failure.databaseRefused', exitCode: EXIT_CODES.usage },
 };
 
+const NETWORK_CALLS: readonly string[] = ['connect', 'getaddrinfo'];
+
 /** What an error means to whoever typed the command. Unknown ones are defects: their name, and no stack. */
 export function describeFailure(error: unknown, lang: Context['lang']): Failure {
   if (error instanceof CommandStopped) return usageFailure(error, lang);
@@ -51,8 +53,7 @@ export function describeFailure(error: unknown, lang: Context['lang']): Failure 
   const known = POSTGRES[codeOf(error)] ?? SYSTEM[codeOf(error)];
   if (known) return { ...known, sentence: sayIn(lang, known.key), details: [messageOf(error)] };
   const gone =
-    isUnreachable(error) ||
-    ['connect', 'getaddrinfo'].includes(String((error as { syscall?: unknown })?.syscall));
+    error instanceof Error && (isUnreachable(error) || NETWORK_CALLS.includes(fieldOf(error, 'syscall')));
   if (gone) {
     return {
       code: 'database-unreachable',
@@ -116,8 +117,12 @@ export function report(context: Context, error: unknown): number {
 }
 
 function codeOf(error: unknown): string {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' ? code : '';
+  return fieldOf(error, 'code');
+}
+
+function fieldOf(error: unknown, name: 'code' | 'syscall'): string {
+  const value = (error as Record<string, unknown> | null | undefined)?.[name];
+  return typeof value === 'string' ? value : '';
 }
 
 function messageOf(error: unknown): string {

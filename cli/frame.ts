@@ -6,7 +6,7 @@ import type { WarningView } from '../operations/warnings.ts';
 import { paintLine, piece, type Piece, type Tone } from './paint.ts';
 import { coverageOf, hazardName, levelName, tierName, warningId } from './shapes.ts';
 import { clock, minuteOf, timeOfDay } from './times.ts';
-import { harmless, pad, width } from './width.ts';
+import { harmless, pad, width, wrap } from './width.ts';
 import { sayIn, type WordKey } from './words.ts';
 
 export type FrameInput = {
@@ -40,40 +40,66 @@ const EVENTS_MOST = 8;
 /** The picture as lines joined by line breaks, each at most `columns` wide. */
 export function renderFrame(view: WarningView, input: FrameInput): string {
   const lines: Piece[][] = [
-    titleLine(view, input.lang),
-    timesLine(view, input),
+    ...flow(titleLine(view, input.lang), input.columns),
+    ...flow(timesLine(view, input), input.columns),
     [],
     ...tierLines(view, input),
     [],
-    dueLine(view, input),
+    ...flow(dueLine(view, input), input.columns),
   ];
   const room = input.rows === undefined ? Infinity : input.rows - lines.length - (input.note ? 2 : 1);
   const events = view.events.slice(0, Math.max(0, Math.min(EVENTS_MOST, room)));
   lines.push(...events.map((event) => eventLine(event, input.lang)));
-  if (input.note !== undefined) lines.push([piece(input.note, 'bad')]);
+  if (input.note !== undefined)
+    lines.push(...wrap(input.note, input.columns).map((line) => [piece(line, 'bad')]));
   return lines.map((line) => paintLine(line, input.columns, input.colour)).join('\n');
 }
 
-/** `【演练】暴雨红色预警 W12 进行中  濯水镇`: what it is, before anything else. */
-export function titleLine(view: Pick<WarningView, 'warning'>, lang: Language): Piece[] {
+/** Parts of a line side by side; what does not fit beside the others gets a line of its own, so that nothing is cut. */
+function flow(parts: readonly Piece[][], columns: number): Piece[][] {
+  const lines: Piece[][] = [];
+  let room = 0;
+  for (const part of parts) {
+    const partWidth = part.reduce((sum, { text }) => sum + width(text), 0);
+    const line = lines.at(-1);
+    if (line && room >= GAP.length + partWidth) {
+      line.push(piece(GAP), ...part);
+      room -= GAP.length + partWidth;
+    } else {
+      lines.push([...part]);
+      room = columns - partWidth;
+    }
+  }
+  return lines;
+}
+
+/** `【演练】 暴雨红色预警 W12 生效中  濯水镇`: what it is, before anything else. */
+function titleLine(view: Pick<WarningView, 'warning'>, lang: Language): Piece[][] {
   const { warning } = view;
   const named = { hazard: hazardName(warning.hazard, lang), level: levelName(warning.level, lang) };
   return [
-    ...(warning.kind === 'exercise' ? [piece(`${EXERCISE_MARK[lang]} `, 'strong')] : []),
-    piece(sayIn(lang, 'warning.name', named), warning.level),
-    piece(` ${warningId(warning.warningId)}`, 'strong'),
-    piece(` ${sayIn(lang, `status.${warning.status}`)}`, warning.status === 'open' ? 'busy' : 'faint'),
-    piece(`${GAP}${harmless(warning.areas.join(lang === 'zh' ? '、' : ', '))}`),
+    [
+      ...(warning.kind === 'exercise' ? [piece(`${EXERCISE_MARK[lang]} `, 'strong')] : []),
+      piece(sayIn(lang, 'warning.name', named), warning.level),
+    ],
+    [
+      piece(warningId(warning.warningId), 'strong'),
+      piece(` ${sayIn(lang, `status.${warning.status}`)}`, warning.status === 'open' ? 'busy' : 'faint'),
+    ],
+    [piece(harmless(warning.areas.join(lang === 'zh' ? '、' : ', ')))],
   ];
 }
 
-function timesLine({ warning }: WarningView, { lang, now }: FrameInput): Piece[] {
-  const times = { issued: minuteOf(warning.issuedAt), expires: minuteOf(warning.expiresAt) };
+function timesLine({ warning }: WarningView, { lang, now }: FrameInput): Piece[][] {
   const left =
     warning.status === 'open'
       ? sayIn(lang, 'frame.left', { left: clock(warning.expiresAt - now) })
       : sayIn(lang, 'frame.endedAt', { at: minuteOf(warning.endedAt ?? warning.expiresAt) });
-  return [piece(sayIn(lang, 'frame.times', times), 'faint'), piece(`${GAP}${left}`)];
+  return [
+    [piece(sayIn(lang, 'frame.issued', { at: minuteOf(warning.issuedAt) }), 'faint')],
+    [piece(sayIn(lang, 'frame.expires', { at: minuteOf(warning.expiresAt) }), 'faint')],
+    [piece(left)],
+  ];
 }
 
 function tierLines(view: WarningView, input: FrameInput): Piece[][] {
@@ -138,15 +164,17 @@ function cells(count: number, units: number, columns: number): number {
   return Math.min(columns - 1, Math.max(1, Math.round((count / units) * columns)));
 }
 
-function dueLine(view: WarningView, { lang, now }: FrameInput): Piece[] {
+function dueLine(view: WarningView, { lang, now }: FrameInput): Piece[][] {
   const { nextDeadlines, mail, pagesOpen } = view.progress;
-  const coverage = piece(sayIn(lang, 'frame.coverage', { coverage: coverageOf(view).toFixed(1) }), 'strong');
-  const busy = mail + pagesOpen > 0 ? [piece(GAP + sayIn(lang, 'frame.busy'), 'busy')] : [];
   const due =
     nextDeadlines.length > 0
       ? sayIn(lang, 'frame.due', { due: nextDeadlines.map((at) => clock(at - now)).join(' · ') })
       : sayIn(lang, 'frame.nothingDue');
-  return [coverage, piece(GAP + due), ...busy];
+  return [
+    [piece(sayIn(lang, 'frame.coverage', { coverage: coverageOf(view).toFixed(1) }), 'strong')],
+    [piece(due)],
+    ...(mail + pagesOpen > 0 ? [[piece(sayIn(lang, 'frame.busy'), 'busy')]] : []),
+  ];
 }
 
 const EVENT_TONES: Readonly<Record<string, Tone>> = { answered: 'good', silent: 'bad' };

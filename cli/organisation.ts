@@ -40,7 +40,7 @@ export function addOrganisationCommands(program: Command, context: Context): voi
         }),
       );
       context.print({ value: imported, lines: () => renderUnitsImported(imported, context) });
-      if (options.dryRun !== true && imported.added > 0) context.tell(context.say('org.nextPeople'));
+      if (options.dryRun !== true && imported.added > 0) context.hint(context.say('org.nextPeople'));
     });
   org
     .command('show')
@@ -84,7 +84,7 @@ export async function importFile<T>(
   } catch (error) {
     if (error instanceof ImportRefused && errors !== undefined) {
       await writeFile(errors, errorFile(error.errors, decodeFile(bytes)));
-      context.tell(context.say('import.errorsWritten', { file: errors }));
+      context.hint(context.say('import.errorsWritten', { file: errors }));
     }
     throw error;
   }
@@ -109,8 +109,8 @@ async function showOrganisation(context: Context, path: string | undefined): Pro
   }
   const summary = await organisationSummary(database);
   context.print({ value: summary, items: summary.tiers, lines: () => renderSummary(summary, context) });
-  if (summary.tiers.every(({ units }) => units === 0)) context.tell(context.say('org.empty'));
-  else if (summary.people.people === 0) context.tell(context.say('org.nextPeople'));
+  if (summary.tiers.every(({ units }) => units === 0)) context.hint(context.say('org.empty'));
+  else if (summary.people.people === 0) context.hint(context.say('org.nextPeople'));
 }
 
 /** The whole organisation by tier, with the people under it. */

@@ -31,7 +31,7 @@ export function addPeopleCommands(program: Command, context: Context): void {
         importPeople({ database: await context.database(), file: bytes, dryRun, synthetic }),
       );
       context.print({ value: imported, lines: () => renderPeopleImported(imported, context) });
-      if (!dryRun) context.tell(context.say('people.nextCheck'));
+      if (!dryRun) context.hint(context.say('people.nextCheck'));
     });
   people
     .command('list')
@@ -41,7 +41,7 @@ export function addPeopleCommands(program: Command, context: Context): void {
     .action(async (path: string) => {
       const list = await listPeople(await context.database(), path);
       context.print({ value: list, items: list.people, lines: () => renderList(list, context) });
-      if (list.people.length === 0) context.tell(context.say('people.none'));
+      if (list.people.length === 0) context.hint(context.say('people.none'));
     });
   people
     .command('check')
@@ -122,8 +122,8 @@ async function check(context: Context, options: { under?: string; most?: number 
     items: units,
     lines: () => (total === 0 ? [] : renderUnreachable({ total, units }, context)),
   });
-  if (total === 0) context.tell(context.say('people.allReachable'));
-  else context.tell(context.say('people.mend'));
+  if (total === 0) context.hint(context.say('people.allReachable'));
+  else context.hint(context.say('people.mend'));
   context.exitCode = total === 0 ? EXIT_CODES.done : EXIT_CODES.failed;
 }
 

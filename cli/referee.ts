@@ -9,8 +9,9 @@ import { example } from './example.ts';
 
 export function addRefereeCommand(program: Command, context: Context): void {
   program
-    .command('referee <WARNING>')
+    .command('referee')
     .description(context.say('help.referee'))
+    .argument('<WARNING>', context.say('help.warningId'))
     .addHelpText('after', example(context, 'npx fenghuo referee W12'))
     .action(async (word: string) => {
       const warningId = parseWarningId(word);

@@ -18,7 +18,7 @@ export function addMigrateCommand(program: Command, context: Context): void {
         lines: () =>
           applied.length > 0 ? applied.map((name) => context.say('migrate.applied', { name })) : [],
       });
-      if (applied.length === 0) context.tell(context.say('migrate.none'));
+      if (applied.length === 0) context.hint(context.say('migrate.none'));
     });
 }
 

@@ -38,9 +38,9 @@ async function silent(context: Context, number: number, options: Options): Promi
     items: shapes,
     lines: () => (units.length === 0 ? [] : renderSilent(units, context, Date.now())),
   });
-  if (units.length === 0) context.tell(context.say('silent.none', { id }));
-  if (found.length > most) context.tell(context.say('silent.more', { most }));
-  if (units.length > 0) context.tell(context.say('silent.next', { id }));
+  if (units.length === 0) context.hint(context.say('silent.none', { id }));
+  if (found.length > most) context.hint(context.say('silent.more', { most }));
+  if (units.length > 0) context.hint(context.say('silent.next', { id }));
 }
 
 /** Whom to phone next: the highest post with a number; null where nobody has one. */

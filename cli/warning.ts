@@ -128,7 +128,7 @@ async function requestOf(context: Context, options: RequestOptions): Promise<War
 async function plan(context: Context, options: RequestOptions): Promise<void> {
   const planned = await planWarning(await context.database(), await requestOf(context, options));
   context.print({ value: planShape(planned), lines: () => renderPlan(planned, context) });
-  context.tell(context.say('plan.nothingSent'));
+  context.hint(context.say('plan.nothingSent'));
 }
 
 async function issue(context: Context, options: RequestOptions): Promise<void> {
@@ -137,7 +137,7 @@ async function issue(context: Context, options: RequestOptions): Promise<void> {
   const row = await requireWarning(database, issued.warningId);
   const id = warningId(row.warningId);
   context.print({ value: warningShape(row), lines: () => renderIssued(row, context) });
-  context.tell(
+  context.hint(
     context.say('issue.next'),
     `  npx fenghuo warning watch ${id}`,
     `  npx fenghuo silent ${id}`,
@@ -171,7 +171,7 @@ async function list(context: Context, most: number): Promise<void> {
     items: shapes,
     lines: () => (rows.length === 0 ? [] : renderList(rows, context)),
   });
-  if (rows.length === 0) context.tell(context.say('list.empty'));
+  if (rows.length === 0) context.hint(context.say('list.empty'));
 }
 
 /** The latest warnings, newest first. */
@@ -228,7 +228,7 @@ async function cancel(context: Context, number: number, reason: string | null): 
     value: warningShape(row),
     lines: () => [context.say('cancel.done', { id, at: isoWithOffset(row.endedAt ?? row.expiresAt) })],
   });
-  context.tell(context.say('cancel.next', { id }));
+  context.hint(context.say('cancel.next', { id }));
 }
 
 type WatchOptions = { until?: 'settled' | 'closed'; timeout?: number; coverage?: number };

@@ -20,7 +20,7 @@ const RULES: Rules = {
   ],
   descendWaitMs: {},
   handOffMaxMs: 30_000,
-  digest: { windowMs: 60_000, urgentWindowMs: 30_000, most: 2, by: ['sms'] },
+  digest: { windowMs: 60_000, urgentWindowMs: 30_000, regular: 2, by: ['sms'] },
   endReport: { tiers: [], afterMs: 60_000, by: ['sms'] },
   households: { by: ['sms'] },
   retry: { laterMs: [1_000], unknownMs: 1_000, attemptsMost: 2 },

@@ -111,12 +111,13 @@ describe('resolving', () => {
   const pack = rulePackSchema.parse(parse(text));
 
   test('minutes become milliseconds', () => {
+    const { red } = pack.levels;
     const rules = resolveRules(pack, 'red');
-    expect(rules.ladder.map((rung) => rung.waitMs)).toEqual([300_000, 300_000, 300_000, 600_000]);
-    expect(rules).toMatchObject({
-      handOffMaxMs: 120_000,
-      digest: { windowMs: 120_000, urgentWindowMs: 30_000 },
-    });
+    expect(rules.ladder.map((rung) => rung.waitMs)).toEqual(
+      red.ladder.map(({ waitMinutes }) => waitMinutes.value * 60_000),
+    );
+    expect(rules.handOffMaxMs).toBe(red.handOffMaxMinutes.value * 60_000);
+    expect(rules.digest.urgentWindowMs).toBe(red.digest.urgentWindowMinutes.value * 60_000);
   });
 
   test('speed divides every time, and no count', () => {

@@ -31,7 +31,8 @@ const levelSchema = z.strictObject({
   ladder: z.array(rungSchema).nonempty(),
   /** Not handed to the channel within this time counts as exhausted: the next rung begins. */
   handOffMaxMinutes: cited,
-  digest: z.strictObject({ windowMinutes: cited, urgentWindowMinutes: cited, most: cited, by: channels }),
+  /** `regular` digests come at the window's pace; past them each window is twice the one before. */
+  digest: z.strictObject({ windowMinutes: cited, urgentWindowMinutes: cited, regular: cited, by: channels }),
   endReport: z.strictObject({ tiers: z.array(z.string()), afterMinutes: cited, by: channels }),
   households: z.strictObject({ by: channels }),
   retry: z.strictObject({
@@ -76,7 +77,7 @@ export type Rules = {
   ladder: Rung[];
   descendWaitMs: Record<TierId, number>;
   handOffMaxMs: number;
-  digest: { windowMs: number; urgentWindowMs: number; most: number; by: Channel[] };
+  digest: { windowMs: number; urgentWindowMs: number; regular: number; by: Channel[] };
   endReport: { tiers: TierId[]; afterMs: number; by: Channel[] };
   households: { by: Channel[] };
   retry: { laterMs: number[]; unknownMs: number; attemptsMost: number };
@@ -97,7 +98,7 @@ export function resolveRules(pack: RulePack, level: LevelId, speed = 1): Rules {
     digest: {
       windowMs: ms(from.digest.windowMinutes),
       urgentWindowMs: ms(from.digest.urgentWindowMinutes),
-      most: from.digest.most.value,
+      regular: from.digest.regular.value,
       by: from.digest.by,
     },
     endReport: {

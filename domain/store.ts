@@ -182,7 +182,8 @@ export type Settlement = {
   unitId: UnitId;
   recipientId: number;
   outcome: Outcome;
-  reason: string | DropReason | null;
+  /** A `DropReason`, or a channel's own code. */
+  reason: string | null;
   providerId: string | null;
   possibleDuplicate: boolean;
   at: Instant;

@@ -29,7 +29,7 @@ const RULES: Rules = {
   ladder: LADDER,
   descendWaitMs: { township: 5 * MINUTE },
   handOffMaxMs: 2 * MINUTE,
-  digest: { windowMs: 2 * MINUTE, urgentWindowMs: MINUTE / 2, most: 2, by: ['sms'] },
+  digest: { windowMs: 2 * MINUTE, urgentWindowMs: MINUTE / 2, regular: 2, by: ['sms'] },
   endReport: { tiers: ['city'], afterMs: 30 * MINUTE, by: ['email'] },
   households: { by: ['sms'] },
   retry: { laterMs: [MINUTE], unknownMs: MINUTE, attemptsMost: 3 },
@@ -409,10 +409,13 @@ describe('what is heard from below', () => {
     expect(unit.dueIn).toBe(0.5);
   });
 
-  test('a superior gets no more digests than the rules allow', () => {
+  test('past the regular digests each window is twice the one before, and nothing is lost', () => {
     const unit = new Unit().opened().answered();
-    for (const minute of [10, 20, 30, 40]) unit.take(silent(minute)).until(minute);
-    expect(unit.sent.filter((send) => send.startsWith('digest'))).toHaveLength(RULES.digest.most);
+    for (const minute of [10, 20]) unit.take(silent(minute)).until(minute);
+    unit.take(silent(30));
+    expect(unit.dueIn).toBe(4);
+    unit.until(24).take(silent(31));
+    expect(unit.dueIn).toBe(8);
   });
 
   test('past a bridged unit no digest goes: those below report to another', () => {

@@ -410,8 +410,10 @@ class Turn {
   /** The first trouble starts the digest's window; all that comes within it stands in one message. */
   private troubleBelow(windowMs: number): void {
     this.change({ silentBelow: this.unit.silentBelow + 1 });
-    if (this.unit.ended || this.passed() || this.unit.digests >= this.rules.digest.most) return;
-    const digestAt = Math.min(this.unit.timers.digestAt ?? Infinity, this.now + windowMs);
+    if (this.unit.ended || this.passed()) return;
+    // Never a hard stop, which would lose what comes after it: past the regular ones each window is twice the last.
+    const slower = 2 ** Math.max(0, this.unit.digests + 1 - this.rules.digest.regular);
+    const digestAt = Math.min(this.unit.timers.digestAt ?? Infinity, this.now + windowMs * slower);
     this.setTimers({ digestAt });
   }
 

@@ -19,6 +19,8 @@ export type FaultPlan = {
   sms?: {
     /** Recorded, then the connection is cut before the answer. */
     answerLostShare?: number;
+    /** Recorded and never answered. */
+    answerHeldShare?: number;
     /** 429, not recorded. */
     throttledShare?: number;
     /** 503, not recorded. */
@@ -37,7 +39,7 @@ export type EmailFault =
   | { kind: 'answer lost' }
   | { kind: 'tarpit'; delayMs: number };
 
-export type SmsFault = 'answer lost' | 'throttled' | 'server error' | 'hang' | 'filtered';
+export type SmsFault = 'answer lost' | 'answer held' | 'throttled' | 'server error' | 'hang' | 'filtered';
 
 /** What one e-mail meets; null where all goes well. */
 export function emailFault(plan: FaultPlan, seed: string, reference: string): EmailFault | null {
@@ -59,6 +61,7 @@ export function smsFault(plan: FaultPlan, seed: string, reference: string): SmsF
     () => draw(seed, 'sms fault', reference),
     [
       [sms.answerLostShare ?? 0, 'answer lost'],
+      [sms.answerHeldShare ?? 0, 'answer held'],
       [sms.throttledShare ?? 0, 'throttled'],
       [sms.serverErrorShare ?? 0, 'server error'],
       [sms.hangShare ?? 0, 'hang'],
@@ -95,6 +98,7 @@ const SHARES: Readonly<Record<'email' | 'sms', readonly string[]>> = {
   email: ['answerLostShare', 'badAddressShare'],
   sms: [
     'answerLostShare',
+    'answerHeldShare',
     'throttledShare',
     'serverErrorShare',
     'hangShare',

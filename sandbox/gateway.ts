@@ -28,7 +28,7 @@ type SendRequest = {
 type Answer = { status: number; body: unknown };
 
 /** Answers to faults that have one; the others are silence. */
-const FAULT_ANSWERS: Readonly<Record<Exclude<SmsFault, 'answer lost' | 'hang'>, Answer>> = {
+const FAULT_ANSWERS: Readonly<Record<Exclude<SmsFault, 'answer lost' | 'answer held' | 'hang'>, Answer>> = {
   throttled: { status: 429, body: { code: 'THROTTLED' } },
   'server error': { status: 503, body: { code: 'INTERNAL' } },
   filtered: { status: 200, body: { code: 'FILTERED' } },
@@ -97,7 +97,7 @@ export async function startGateway(input: {
     const fault = smsFault(farSide.faults, farSide.seed, reference);
     if (fault) farSide.hit(`sms ${fault}`);
     if (fault === 'hang') return 'hang';
-    if (fault !== null && fault !== 'answer lost') return FAULT_ANSWERS[fault];
+    if (fault !== null && fault !== 'answer lost' && fault !== 'answer held') return FAULT_ANSWERS[fault];
     taken += 1;
     const messageId = `sms-${life}-${taken}`;
     await farSide.take({
@@ -112,7 +112,8 @@ export async function startGateway(input: {
       fault,
       text: () => text,
     });
-    return fault === 'answer lost' ? 'cut' : { status: 200, body: { code: 'OK', messageId } };
+    if (fault === 'answer lost') return 'cut';
+    return fault === 'answer held' ? 'hang' : { status: 200, body: { code: 'OK', messageId } };
   }
 
   function statsOf(warningId: string | null): unknown {

@@ -28,7 +28,7 @@ export type LedgerMessage = {
   step: string | null;
   speed: number | null;
   /** The fault this message met although it was recorded. */
-  fault: 'answer lost' | 'tarpit' | null;
+  fault: 'answer lost' | 'answer held' | 'tarpit' | null;
 };
 
 /** What a person set out to do, written before it is done: no answer can be anywhere without it. */

@@ -7,7 +7,7 @@ import { TIERS } from '../../domain/tiers.ts';
 import type { Instant } from '../../domain/time.ts';
 import type { UnitId, UnitState } from '../../domain/unit.ts';
 import { keyOf, standsAnswered, type Fact, type History, type Life, type RungRecord } from './recorder.ts';
-import type { Place, World } from './world.ts';
+import { START_AT, type Place, type World } from './world.ts';
 
 export type Property = { name: string; check: (history: History) => string | null };
 
@@ -235,15 +235,18 @@ function superiorHears(view: View): string | null {
 }
 
 function digestsOnTime({ world, place, life, last }: View): string | null {
-  const { most, windowMs, urgentWindowMs } = world.rules.digest;
-  const windows = life.troubles.map(({ at, kind }) => ({
-    at,
-    until: done(world, at + (kind === 'subordinate cannot act' ? urgentWindowMs : windowMs)),
-  }));
+  const { regular, windowMs, urgentWindowMs } = world.rules.digest;
   const digests = life.sends.filter(({ send }) => send.kind === 'digest').map(({ at }) => at);
+  const windows = life.troubles.map(({ at, kind }) => {
+    const window = kind === 'subordinate cannot act' ? urgentWindowMs : windowMs;
+    const until = (before: number) => done(world, at + window * 2 ** Math.max(0, before + 1 - regular));
+    // Of trouble and a digest of the same instant either may have come first.
+    const earliest = until(digests.filter((digest) => digest < at).length);
+    return { at, earliest, until: until(digests.filter((digest) => digest <= at).length) };
+  });
   for (const [index, at] of digests.entries()) {
     const since = digests[index - 1] ?? 0;
-    if (!windows.some((window) => window.at >= since && window.until <= at))
+    if (!windows.some((window) => window.at >= since && window.earliest <= at))
       return `digest ${index} at ${at} is early`;
   }
   // Once those below report past this unit, their trouble stands in another's digest.
@@ -255,7 +258,6 @@ function digestsOnTime({ world, place, life, last }: View): string | null {
   for (const { at, until } of windows) {
     if (at >= heardUntil || until >= heardUntil) continue;
     if (digests.some((digest) => digest >= at && digest <= until)) continue;
-    if (digests.filter((digest) => digest <= until).length >= most) continue;
     return `trouble at ${at} is in no digest until ${until}`;
   }
   return null;
@@ -266,8 +268,11 @@ function sendsBounded({ world, life }: View): string | null {
   const keys = life.sends.map(({ send }) => keyOf(send));
   const twice = keys.find((key, index) => keys.indexOf(key) !== index);
   if (twice !== undefined) return `two sends are ${twice}`;
-  const limit = ladder.length + TIERS.length + digest.most + 1;
-  if (keys.filter((key) => key.startsWith('digest')).length > digest.most)
+  // Windows double past the regular digests: as many more as doublings fit into the warning's life.
+  const shortest = Math.min(digest.windowMs, digest.urgentWindowMs);
+  const digestsMost = digest.regular + Math.ceil(Math.log2((world.expiresAt - START_AT) / shortest)) + 1;
+  const limit = ladder.length + TIERS.length + digestsMost + 1;
+  if (keys.filter((key) => key.startsWith('digest')).length > digestsMost)
     return 'more digests than the rules allow';
   return keys.length <= limit ? null : `${keys.length} sends, the limit is ${limit}`;
 }

@@ -196,7 +196,7 @@ export class Recorder {
 }
 
 /** What a unit waits for without a timer; null where each thing left to do has one. */
-function missingTimer({ timers, ...unit }: UnitState, { ladder, digest, endReport }: Rules): string | null {
+function missingTimer({ timers, ...unit }: UnitState, { ladder, endReport }: Rules): string | null {
   if (unit.ended) return null;
   const climbs = unit.status === 'open' && unit.rung < ladder.length;
   if (climbs && timers.handOffBy === null && timers.answerBy === null)
@@ -206,7 +206,7 @@ function missingTimer({ timers, ...unit }: UnitState, { ladder, digest, endRepor
   const reports = endReport.tiers.includes(unit.tier) && !unit.endReportSent;
   if (reports && timers.endReportAt === null) return 'the end report is never due';
   const passed = unit.bridgedAt !== null && unit.superiorId !== null;
-  const untold = unit.silentBelow > unit.silentBelowTold && unit.digests < digest.most && !passed;
+  const untold = unit.silentBelow > unit.silentBelowTold && !passed;
   return untold && timers.digestAt === null ? 'trouble below is never told' : null;
 }
 

@@ -53,7 +53,7 @@ const pack = rulePackSchema.parse(
 );
 const SHIPPED = [resolveRules(pack, 'red'), resolveRules(pack, 'yellow')];
 
-const START_AT = 1_000_000_000;
+export const START_AT = 1_000_000_000;
 const KEY = {
   plan: 1,
   handOff: 2,
@@ -168,7 +168,7 @@ function inventedRules(random: () => number, base: Rules): Rules {
       ...base.digest,
       windowMs: minutes(4),
       urgentWindowMs: minutes(1),
-      most: Math.floor(random() * 5),
+      regular: Math.floor(random() * 5),
     },
     endReport: {
       ...base.endReport,

@@ -1,0 +1,176 @@
+/**
+ * What really happened to a warning: the far side's ledger against the tree, the rule pack and the people. Of the engine's
+ * own records it takes only which rung each unit reached, who answered and which attempts were flagged.
+ */
+import type { Database } from '../../db/database.ts';
+import { ledgerActs, ledgerMessages, type LedgerAct, type LedgerMessage } from '../../sandbox/ledger.ts';
+
+export type Truth = {
+  /** Messages that tree × rules ask for: to whom, by what, on which step. */
+  planned: number;
+  /** Of these the far side has. */
+  reached: number;
+  /** Not sent, because the unit's people had answered. */
+  excused: number;
+  /** Neither: lost. */
+  lost: string[];
+  /** The far side has more than one for the same person, channel and step. */
+  duplicates: number;
+  /** Duplicates that no flag of ours foretells. */
+  unflagged: string[];
+  /** The same attempt of the same delivery, twice. */
+  repeatedAttempts: string[];
+  /** Attempts flagged as possible duplicates. */
+  flags: number;
+  /** Rungs that arrived although the unit had answered longer ago than any send lasts. */
+  chased: string[];
+  /** Acts of people whom the web process thanked, and of which nothing is stored. */
+  lostAnswers: string[];
+  /** Stored answers that nobody gave. */
+  falseAnswers: string[];
+  /** Acts that were thanked for. */
+  thanked: number;
+  /** Acts without a result: the stand-in was killed over them. */
+  cutShort: number;
+  /** People who found nobody to answer to. */
+  givenUp: number;
+};
+
+/** A message leaves at the latest so long after its slice was claimed: e-mail's time-out, the longest. */
+const SEND_MS_MAX = 20_000;
+
+type Expected = {
+  unitId: number;
+  address: string;
+  channel: string;
+  step: string;
+  answeredAt: number | null;
+};
+
+export async function readTruth(
+  database: Database,
+  ledgerDirectory: string,
+  warningId: number,
+): Promise<Truth> {
+  const messages = await messagesOf(ledgerDirectory, warningId);
+  const expected = await readExpected(database, warningId);
+  const arrived = new Set(messages.map(keyOf));
+  const missing = expected.filter((one) => !arrived.has(keyOf(one)));
+  const lost = missing.filter(({ answeredAt }) => answeredAt === null);
+  return {
+    planned: expected.length,
+    reached: expected.length - missing.length,
+    excused: missing.length - lost.length,
+    lost: lost.map((one) => `unit ${one.unitId}: ${keyOf(one)}`),
+    ...(await readDuplicates(database, warningId, messages)),
+    chased: chasedOf(expected, messages),
+    ...(await readAnswers(database, ledgerDirectory, warningId)),
+  };
+}
+
+async function messagesOf(ledgerDirectory: string, warningId: number): Promise<LedgerMessage[]> {
+  const messages: LedgerMessage[] = [];
+  for await (const message of ledgerMessages(ledgerDirectory)) {
+    if (message?.warningId === String(warningId)) messages.push(message);
+  }
+  return messages;
+}
+
+function keyOf({ address, channel, step }: { address: string; channel: string; step: string | null }): string {
+  return `${step} by ${channel} to ${address}`;
+}
+
+/** Each rung a unit reached, to each person of it by each channel they have; and each household below. */
+async function readExpected(database: Database, warningId: number): Promise<Expected[]> {
+  return database.query<Expected>(
+    `with answered as (
+       select unit_id, extract(epoch from min(at))::float8 * 1000 as at from answers
+       where warning_id = $1 and household_id is null group by unit_id)
+     select s.unit_id as "unitId", c.address, c.channel, 'rung ' || l.place - 1 as step, a.at as "answeredAt"
+     from warnings w
+     join unit_states s on s.warning_id = w.id
+     join lateral jsonb_array_elements(w.rules->'ladder') with ordinality as l (rung, place) on l.place - 1 <= s.rung
+     join posts p on p.unit_id = s.unit_id and case l.rung->>'who'
+       when 'principal' then p.rank = 0 when 'deputies' then p.rank > 0 else l.rung->>'who' = 'everyone' end
+     join person_channels c on c.person_id = p.person_id and l.rung->'by' ? c.channel
+     left join answered a on a.unit_id = s.unit_id
+     where w.id = $1
+     union all
+     select h.unit_id, h.address, h.channel, 'household 0', null
+     from unit_states s join households h on h.unit_id = s.unit_id where s.warning_id = $1`,
+    [warningId],
+  );
+}
+
+async function readDuplicates(database: Database, warningId: number, messages: readonly LedgerMessage[]) {
+  const flagged = await database.query<{ id: string; flags: number }>(
+    `select id::text, count(*)::int as flags from deliveries where warning_id = $1 and possible_duplicate group by id`,
+    [warningId],
+  );
+  const flags = new Map(flagged.map((row) => [row.id, row.flags]));
+  const byDelivery = countBy(messages, ({ deliveryId }) => deliveryId);
+  const repeated = [...byDelivery].filter(([, count]) => count > 1);
+  return {
+    duplicates: repeated.reduce((sum, [, count]) => sum + count - 1, 0),
+    unflagged: repeated
+      .filter(([id, count]) => count - 1 > (flags.get(id) ?? 0))
+      .map(([id, count]) => `delivery ${id}: ${count} messages, ${flags.get(id) ?? 0} flags`),
+    repeatedAttempts: [...countBy(messages, ({ reference }) => reference)]
+      .filter(([, count]) => count > 1)
+      .map(([reference, count]) => `${reference}: ${count}`),
+    flags: [...flags.values()].reduce((sum, count) => sum + count, 0),
+  };
+}
+
+function countBy<Item>(items: readonly Item[], key: (item: Item) => string): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const item of items) counts.set(key(item), (counts.get(key(item)) ?? 0) + 1);
+  return counts;
+}
+
+/** Who holds several posts may be called for another of them: only where all have answered is it a chase. */
+function chasedOf(expected: readonly Expected[], messages: readonly LedgerMessage[]): string[] {
+  const answeredAt = new Map<string, number>();
+  for (const one of expected) {
+    if (!one.step.startsWith('rung')) continue;
+    answeredAt.set(keyOf(one), Math.max(answeredAt.get(keyOf(one)) ?? 0, one.answeredAt ?? Infinity));
+  }
+  return messages
+    .filter((message) => Date.parse(message.at) > (answeredAt.get(keyOf(message)) ?? Infinity) + SEND_MS_MAX)
+    .map((message) => `${keyOf(message)} at ${message.at}`);
+}
+
+async function readAnswers(database: Database, ledgerDirectory: string, warningId: number) {
+  const acts = new Map<string, LedgerAct>();
+  const results = new Map<string, number | 'given-up'>();
+  for await (const entry of ledgerActs(ledgerDirectory)) {
+    if (entry?.type === 'act' && entry.warningId === String(warningId)) acts.set(entry.actId, entry);
+    else if (entry?.type === 'result') results.set(entry.actId, entry.status);
+  }
+  const stored = await database.query<{ address: string }>(
+    `select c.address from answers a join person_channels c using (person_id) where a.warning_id = $1
+     union select h.address from answers a join households h on h.id = a.household_id where a.warning_id = $1`,
+    [warningId],
+  );
+  const known = new Set(stored.map(({ address }) => address));
+  const statusOf = ({ actId }: LedgerAct) => results.get(actId) ?? null;
+  const all = [...acts.values()];
+  const thanked = all.filter((act) => Number(statusOf(act) ?? 0) >= 200 && Number(statusOf(act)) < 300);
+  const acted = new Set(all.map(({ address }) => address));
+  const answered = await database.query<{ id: number; addresses: string[] }>(
+    `select a.id, coalesce(array_agg(c.address) filter (where c.address is not null), '{}') || array_remove(array_agg(h.address), null)
+       as addresses
+     from answers a left join person_channels c using (person_id) left join households h on h.id = a.household_id
+     where a.warning_id = $1 group by a.id`,
+    [warningId],
+  );
+  return {
+    lostAnswers: thanked.filter(({ address }) => !known.has(address)).map(({ actId }) => actId),
+    falseAnswers: answered
+      .filter(({ addresses }) => !addresses.some((address) => acted.has(address)))
+      .map(({ id }) => `answer ${id}`),
+    thanked: thanked.length,
+    cutShort: all.filter((act) => statusOf(act) === null).length,
+    givenUp: all.filter((act) => statusOf(act) === 'given-up').length,
+  };
+}
