@@ -413,9 +413,9 @@ describe('what is heard from below', () => {
     const unit = new Unit().opened().answered();
     for (const minute of [10, 20]) unit.take(silent(minute)).until(minute);
     unit.take(silent(30));
-    expect(unit.dueIn).toBe(4);
+    expect(unit.dueIn).toBe(24);
     unit.until(24).take(silent(31));
-    expect(unit.dueIn).toBe(8);
+    expect(unit.dueIn).toBe(32);
   });
 
   test('past a bridged unit no digest goes: those below report to another', () => {
