@@ -1,6 +1,7 @@
 /** The activities by name, as the workflows see them: thin shells with a heartbeat around `step` and `send page`. */
 import { Context } from '@temporalio/activity';
 import { performance } from 'node:perf_hooks';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { AnswerKeys } from '../domain/links.ts';
 import type { ChannelPort } from '../domain/ports.ts';
 import type { PageStore, StepStore } from '../domain/store.ts';
@@ -30,7 +31,10 @@ export function createPageActivities(dependencies: {
       // By a timer, not by progress: the truth is in PostgreSQL, this only says that the process lives.
       const beat = setInterval(() => heartbeat(), HEARTBEAT_MS);
       try {
-        return await sendPage({ ...dependencies, monotonic: () => performance.now() }, input.pageId);
+        return await sendPage(
+          { ...dependencies, monotonic: () => performance.now(), pause: (ms) => wait(ms) },
+          input.pageId,
+        );
       } finally {
         clearInterval(beat);
       }

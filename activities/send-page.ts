@@ -5,7 +5,6 @@
  * that could outlast it. What came of a slice is written in one transaction. A worker that dies leaves a lease: when it
  * has run out, the slice is settled as unknown and sent again, flagged.
  */
-import { setTimeout as wait } from 'node:timers/promises';
 import { consequence } from '../domain/delivery.ts';
 import { channelRefusal } from '../domain/guard.ts';
 import { answerNumber, answerToken, recipientName, type AnswerKeys } from '../domain/links.ts';
@@ -21,6 +20,7 @@ export type SendPageDependencies = {
   publicUrl: string;
   /** Milliseconds of a clock that never jumps. */
   monotonic: () => number;
+  pause: (ms: number) => Promise<void>;
 };
 
 export type SendPageResult = {
@@ -38,6 +38,7 @@ const SLICE_FIRST = 100;
 const SLICE_MAX = 500;
 /** Beyond the message's own time-out: time to settle. */
 const LEASE_MARGIN_MS = 5_000;
+const SETTLE_AGAIN_MS = 200;
 /** A person's other message for the same rung is under way: ask again what became of it. */
 const MERGE_PENDING_MS = 1_000;
 
@@ -56,7 +57,7 @@ export async function sendPage(dependencies: SendPageDependencies, pageId: numbe
     if (claimed.kind === 'wait') return { ended: false, againInMs: Math.max(50, claimed.waitMs), sent };
     const { slice } = claimed;
     const settlements = await sendSlice(dependencies, slice, claimedAt + leaseMs - channel.messageTimeoutMs);
-    await settleWithin(store, settled(slice, settlements), () => monotonic() < claimedAt + leaseMs);
+    await settleWithin(dependencies, settled(slice, settlements), claimedAt + leaseMs);
     sent += settlements.filter((settlement) => settlement.outcome === 'handed off').length;
     most = nextSliceSize(slice.deliveries.length, monotonic() - claimedAt);
   }
@@ -68,13 +69,17 @@ function nextSliceSize(size: number, tookMs: number): number {
 }
 
 /** PostgreSQL may be away for a moment: what was sent must be written, as long as the lease is ours. */
-async function settleWithin(store: PageStore, slice: SettledSlice, ours: () => boolean): Promise<void> {
+async function settleWithin(
+  { store, monotonic, pause }: SendPageDependencies,
+  slice: SettledSlice,
+  leaseUntil: number,
+): Promise<void> {
   for (;;) {
     try {
       return await store.settle(slice);
     } catch (error) {
-      if (!ours()) throw error;
-      await wait(200);
+      if (monotonic() >= leaseUntil) throw error;
+      await pause(SETTLE_AGAIN_MS);
     }
   }
 }

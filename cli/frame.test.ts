@@ -77,7 +77,7 @@ describe('the picture of a running warning', () => {
     const input = { columns: 80, lang: 'zh', now: NOW } as const;
     const coloured = renderFrame(view(), { ...input, colour: true });
     expect(coloured).toContain('\u001b[1;31m暴雨红色预警');
-     
+
     expect(coloured.replaceAll(/\u001b\[[\d;]*m/g, '')).toBe(
       renderFrame(view(), { ...input, colour: false }),
     );
@@ -101,7 +101,6 @@ describe('the picture of a running warning', () => {
   });
 
   test('names cannot move the cursor', () => {
-     
     expect(renderFrame(view(), { columns: 80, lang: 'zh', colour: false, now: NOW })).not.toMatch(/\u001b/);
   });
 

@@ -44,16 +44,26 @@ export type CrashSite = {
   back(kill: Kill): Promise<void>;
   /** Waits until nothing of the warning is under way or will become due, then cancels it and waits for its last message. */
   carryToTheEnd(warningId: number, deadlineMs?: number): Promise<WarningView>;
-  judge(warningId: number): Promise<Invariant[]>;
-  truth(warningId: number): Promise<Truth>;
-  /** How long what was hit by a kill took to go on. */
-  figures(warningId: number, kill: Kill): Promise<KillFigures>;
-  /** What the installation said. */
-  lines: string[];
+  /** Everything that is wrong with what became of a warning, by name; empty where nothing is. Prints the counts. */
+  wrongs(warningId: number, what: string): Promise<Wrongs>;
+  /** Prints how long what was hit by a kill took to go on. */
+  printFigures(warningId: number, what: string, kill: Kill): Promise<void>;
   stop(): Promise<void>;
 };
 
-export type KillFigures = {
+/** The referee's broken invariants, and what the far side's own ledger finds. */
+export type Wrongs = { invariants?: Invariant[] } & Partial<Record<keyof typeof FOUND_BY_TRUTH, string[]>>;
+
+const FOUND_BY_TRUTH = {
+  lost: true,
+  unflagged: true,
+  repeatedAttempts: true,
+  chased: true,
+  lostAnswers: true,
+  falseAnswers: true,
+} as const;
+
+type KillFigures = {
   /** From the kill to the next message that the far side took; null where none followed. */
   firstNewSendMs: number | null;
   inFlight: number;
@@ -76,9 +86,9 @@ export async function startCrashSite(input: {
   faults?: FaultPlan;
   model?: Partial<PeopleModel>;
 }): Promise<CrashSite> {
-  const lines: string[] = [];
+  const log = (line: string) => print(input.purpose, line);
   const schema = `crash_${process.pid}_${Date.now().toString(36)}`;
-  const installation = await startFree({ ...input, schema, log: (line) => void lines.push(line) });
+  const installation = await startFree({ ...input, schema, log });
   const database = openDatabase({
     url: installation.environment['DATABASE_URL'] ?? '',
     schema,
@@ -92,7 +102,7 @@ export async function startCrashSite(input: {
   };
   try {
     await plantDistrict(database, input.shape);
-    return siteOf({ installation, database, lines, stop });
+    return siteOf({ installation, database, stop });
   } catch (error) {
     await stop();
     throw error;
@@ -129,7 +139,7 @@ export function ownServers(): NodeJS.ProcessEnv {
   return env;
 }
 
-function siteOf(base: Pick<CrashSite, 'installation' | 'database' | 'lines' | 'stop'>): CrashSite {
+function siteOf(base: Pick<CrashSite, 'installation' | 'database' | 'stop'>): CrashSite {
   const { installation, database } = base;
   const ledgerOf = (warningId: number) =>
     readLedger(installation.ledgerDirectory, { warningId: String(warningId) });
@@ -158,9 +168,13 @@ function siteOf(base: Pick<CrashSite, 'installation' | 'database' | 'lines' | 's
     kill: (part) => kill(installation, database, part),
     back: (killed) => back(installation, killed),
     carryToTheEnd: (warningId, deadlineMs = END_MS_MAX) => carryToTheEnd(database, warningId, deadlineMs),
-    judge: async (warningId) => judge(database, warningId, await ledgerOf(warningId)),
-    truth: (warningId) => readTruth(database, installation.ledgerDirectory, warningId),
-    figures: (warningId, killed) => figures(database, installation.ledgerDirectory, warningId, killed),
+    wrongs: async (warningId, what) => {
+      const truth = await readTruth(database, installation.ledgerDirectory, warningId);
+      print(what, truth);
+      return wrongsOf(truth, await judge(database, warningId, await ledgerOf(warningId)));
+    },
+    printFigures: async (warningId, what, killed) =>
+      print(what, await figures(database, installation.ledgerDirectory, warningId, killed)),
   };
 }
 
@@ -235,6 +249,26 @@ async function carryToTheEnd(
     },
     { deadlineMs, what: `warning ${warningId} to close`, everyMs: 100 },
   );
+}
+
+// ── what became of it ─────────────────────────────────────────────────────────────────────────────────────────
+
+function wrongsOf(truth: Truth, invariants: readonly Invariant[]): Wrongs {
+  const names = Object.keys(FOUND_BY_TRUTH) as (keyof typeof FOUND_BY_TRUTH)[];
+  const found = names.filter((name) => truth[name].length > 0).map((name) => [name, truth[name]]);
+  const broken = invariants.filter((invariant) => !invariant.holds);
+  return { ...(Object.fromEntries(found) as Wrongs), ...(broken.length > 0 ? { invariants: broken } : {}) };
+}
+
+/** Figures of a run are for whoever reads its output; no test depends on them. */
+function print(what: string, said: string | object): void {
+  process.stderr.write(`[crash] ${what}: ${typeof said === 'string' ? said : figuresLine(said)}\n`);
+}
+
+function figuresLine(figures: object): string {
+  return Object.entries(figures)
+    .map(([name, value]) => `${name} ${Array.isArray(value) ? value.length : String(value)}`)
+    .join(', ');
 }
 
 // ── figures ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,6 +12,7 @@ import type { ChannelPort, OutgoingMessage, SendResult } from '../../domain/port
 import type { Channel } from '../../domain/rules.ts';
 import type { Timers } from '../../domain/unit.ts';
 import { performance } from 'node:perf_hooks';
+import { setTimeout as wait } from 'node:timers/promises';
 
 export const TEST_KEYS: AnswerKeys = [{ id: '1', secret: 'a secret of the tests, of no use elsewhere' }];
 
@@ -66,6 +67,7 @@ export async function runUntilQuiet(
             keys: TEST_KEYS,
             publicUrl: 'http://answers.example',
             monotonic: () => performance.now(),
+            pause: (ms) => wait(ms),
           },
           page.pageId,
         );

@@ -1,0 +1,107 @@
+/** A web process on a small tree in a schema of its own, with a warning that was sent: for tests of what it shows and takes. */
+import { createHmac } from 'node:crypto';
+import { readConfig } from '../config.ts';
+import type { Database } from '../db/database.ts';
+import { DELIVERY_ID_STRIDE } from '../db/pages.ts';
+import { answerNumber, answerToken, recipientName } from '../domain/links.ts';
+import { issueWarning, type WarningRequest } from '../operations/warnings.ts';
+import { freePort } from '../runtime/processes.ts';
+import { testDatabase } from '../test/database.ts';
+import { recordingChannel, runUntilQuiet, TEST_KEYS } from '../test/harness/local-cascade.ts';
+import { plantSmallTree, type SmallTree } from '../test/harness/small-tree.ts';
+import { startWeb } from './server.ts';
+
+export const GATEWAY_SECRET = 'a gateway secret of the tests';
+
+/** What one recipient of a warning holds in their hand. */
+export type Means = { token: string; url: string; number: string; wrong: string };
+
+export type AnswerSite = {
+  database: Database;
+  tree: SmallTree;
+  url: string;
+  /** Issues an Exercise for the whole city and sends its first messages. */
+  issue(change?: Partial<WarningRequest>): Promise<number>;
+  /** The link and number of a recipient's first message. */
+  means(warningId: number, recipientId: number, audience?: 'people' | 'households'): Promise<Means>;
+  post(url: string, fields: Record<string, string>): Promise<Response>;
+  /** Pushes replies as the gateway does. */
+  push(replies: unknown, change?: Partial<Push>): Promise<Response>;
+  answers(): Promise<number>;
+  log: string[];
+  stop(): Promise<void>;
+};
+
+/** What stands in a push; `body` as it travels. */
+export type Push = { secret: string; timestamp: string; body: string; signature: string };
+
+/** `databaseUrl` stands between the web process and its PostgreSQL, where a test breaks the line. */
+export async function startAnswerSite(name: string, databaseUrl?: string): Promise<AnswerSite> {
+  const database = await testDatabase(name);
+  const tree = await plantSmallTree(database);
+  const log: string[] = [];
+  const port = await freePort();
+  const config = readConfig({
+    ...process.env,
+    ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
+    FENGHUO_SCHEMA: database.schema,
+    FENGHUO_WEB_PORT: String(port),
+    FENGHUO_PUBLIC_URL: `http://127.0.0.1:${port}`,
+    FENGHUO_GATEWAY_SECRET: GATEWAY_SECRET,
+  });
+  const web = await startWeb({ config, keys: TEST_KEYS, log: (line) => log.push(line) });
+  return {
+    database,
+    tree,
+    url: web.url,
+    log,
+    async issue(change = {}) {
+      const { warningId } = await issueWarning(database, {
+        hazard: '暴雨',
+        level: 'red',
+        areas: ['城'],
+        expires: '+6h',
+        issuer: '城气象台',
+        ...change,
+      });
+      await runUntilQuiet(database, warningId, [recordingChannel('sms'), recordingChannel('email')]);
+      return warningId;
+    },
+    async means(warningId, recipientId, audience = 'people') {
+      const [row] = await database.query<{ id: number }>(
+        `select id * $4 + array_position(recipients, $2) - 1 as id from pages
+         where warning_id = $1 and audience = $3 and $2 = any(recipients) order by id limit 1`,
+        [warningId, recipientId, audience, DELIVERY_ID_STRIDE],
+      );
+      if (!row) throw new RangeError('this recipient was sent nothing');
+      const token = answerToken(TEST_KEYS, row.id);
+      const number = answerNumber(TEST_KEYS, warningId, recipientName(audience, recipientId));
+      const wrong = String((Number(number) + 1) % 10_000).padStart(4, '0');
+      return { token, url: `${web.url}/a/${token}`, number, wrong };
+    },
+    post: (url, fields) => fetch(url, { method: 'POST', body: new URLSearchParams(fields) }),
+    push(replies, change = {}) {
+      const { secret, timestamp, body } = {
+        secret: GATEWAY_SECRET,
+        timestamp: String(Date.now()),
+        body: JSON.stringify(replies),
+        ...change,
+      };
+      const signature =
+        change.signature ?? createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex');
+      return fetch(`${web.url}/gateway/replies`, {
+        method: 'POST',
+        body,
+        headers: { 'x-gateway-timestamp': timestamp, 'x-gateway-signature': signature },
+      });
+    },
+    async answers() {
+      const [row] = await database.query<{ count: number }>('select count(*)::int as count from answers');
+      return row?.count ?? 0;
+    },
+    async stop() {
+      await web.stop();
+      await database.close();
+    },
+  };
+}
