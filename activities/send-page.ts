@@ -129,11 +129,10 @@ function withoutSending(
     };
   }
   if (delivery.mergedInto) return mergedSettlement(slice, delivery, delivery.mergedInto);
-  const refused = channelRefusal({
-    kind: slice.warning.kind,
-    synthetic: delivery.synthetic,
-    live: dependencies.channel.live,
-  });
+  const refused = channelRefusal(
+    { kind: slice.warning.kind, synthetic: delivery.synthetic },
+    dependencies.channel.live,
+  );
   if (refused) return settlementOf(slice, delivery, { outcome: 'failed', reason: refused }, slice.now);
   if (delivery.address === null) {
     return settlementOf(slice, delivery, { outcome: 'failed', reason: 'no-address' }, slice.now);

@@ -7,8 +7,8 @@
  * Codes: RFC 5321 (replies) and RFC 3463 (enhanced status codes); the classes are those of the channels document.
  */
 import { createTransport } from 'nodemailer';
+import { channelRefusal } from '../domain/guard.ts';
 import type { ChannelPort, OutgoingMessage, SendResult } from '../domain/ports.ts';
-import { refusal } from './live-guard.ts';
 
 const CONCURRENCY = 20;
 
@@ -119,8 +119,8 @@ export function createEmailChannel(options: EmailChannelOptions): ChannelPort {
   const { transport, watched } = createWatchedTransport(options.url, concurrency);
 
   async function send(message: OutgoingMessage): Promise<SendResult> {
-    const refused = refusal(message, live);
-    if (refused) return refused;
+    const refused = channelRefusal(message, live);
+    if (refused) return { outcome: 'failed', reason: refused };
     if (!ADDRESS.test(message.address)) return { outcome: 'failed', reason: 'bad-contact' };
     const one: WatchedSend = { abort: new AbortController(), body: null };
     watched.set(one.abort.signal, one);

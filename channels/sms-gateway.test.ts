@@ -190,7 +190,12 @@ describe('a request', () => {
   });
 
   test('says nothing of an Exercise where it is none', async () => {
-    await createChannel().send({ ...MESSAGE, kind: 'actual', exercise: null });
+    await createChannel({ live: true }).send({
+      ...MESSAGE,
+      kind: 'actual',
+      synthetic: false,
+      exercise: null,
+    });
     const body = JSON.parse(seen[0]?.body ?? '') as Record<string, unknown>;
     expect(body).toMatchObject({ templateId: 'fenghuo-actual-zh' });
     expect(body).not.toHaveProperty('exercise');

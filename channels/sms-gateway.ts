@@ -7,8 +7,8 @@
  */
 import { createHmac } from 'node:crypto';
 import { Pool, type Dispatcher } from 'undici';
+import { channelRefusal } from '../domain/guard.ts';
 import type { ChannelPort, OutgoingMessage, SendResult } from '../domain/ports.ts';
-import { refusal } from './live-guard.ts';
 
 const CONCURRENCY = 64;
 
@@ -98,8 +98,8 @@ export function createSmsGatewayChannel(options: SmsGatewayChannelOptions): Chan
   });
 
   async function send(message: OutgoingMessage): Promise<SendResult> {
-    const refused = refusal(message, live);
-    if (refused) return refused;
+    const refused = channelRefusal(message, live);
+    if (refused) return { outcome: 'failed', reason: refused };
     const body = JSON.stringify(bodyOf(message, signature));
     const timestamp = String(Date.now());
     const headers = {

@@ -1,184 +1,278 @@
-/** Answers: the fact and the letters to the cells concerned, in one statement, so in one commit. */
-import type { AnswerKind } from '../domain/unit.ts';
-import { messageOrder } from '../domain/unit.ts';
+/**
+ * Answers: the fact and the letters to the cells concerned, in one statement, so in one commit. What decides whether an
+ * answer counts (tries of a link, ids of replies, the end of the grace) is decided in that same statement.
+ */
+import { messageOrder, type AnswerKind } from '../domain/unit.ts';
 import type { Audience } from '../domain/store.ts';
 import type { Sql } from './database.ts';
 import { DELIVERY_ID_STRIDE } from './pages.ts';
 
+/** What somebody said about a warning, and whose word it is: a person's, a household's, or that of who vouches for a unit. */
 export type AnswerAct = {
   warningId: number;
   kind: AnswerKind;
   doneCount: number | null;
   via: 'page' | 'gateway' | 'command';
   deliveryId: number | null;
+  by:
+    | { audience: Audience; recipientId: number }
+    | { audience: 'vouched'; unitId: number; vouchedBy: string; how: string };
 };
 
-/** The answer as it was recorded: at the first act of this person the time is the first answer's for ever. */
+/** One unit's answer as it was recorded, in milliseconds of the database's clock. */
 export type RecordedAnswer = { unitId: number; unit: string; at: number };
 
-const UNITS_OF_PERSON = `select distinct u.id, u.name, u.cell_unit_id
-  from warnings w join posts p on p.person_id = $2 and p.held_from <= w.issued_at
-    and (p.held_until is null or p.held_until > w.issued_at)
-  join units u on u.id = p.unit_id
-  where w.id = $1 and exists (select from warning_areas a join units au on au.id = a.unit_id
-    where a.warning_id = $1 and (a.unit_id = any(u.path) or u.id = any(au.path)))`;
+/** Vouched answers are written down whenever they are heard of; the others end with their warning's grace. */
+const NO_GRACE_END = null;
 
-const STORE = `
+/** The parameters $1 to $11 as rows, one for each act. */
+const ACTS = `acts as (
+    select * from unnest($1::int[], $2::text[], $3::int[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::int[],
+      $9::text[], $10::text[], $11::smallint[]) with ordinality
+      as t (warning_id, kind, done_count, via, delivery_id, person_id, household_id, unit_id, vouched_by, how, priority, act))`;
+
+/**
+ * Stores the acts of `admitted` for each unit concerned: a person's by the posts they held when the warning was issued.
+ * `graceMs` is the parameter with the grace.
+ */
+function stored(admitted: string, graceMs: string): string {
+  return `
   now as (select floor(extract(epoch from clock_timestamp()) * 1000)::float8 as ms),
-  stored as (
-    insert into answers (warning_id, unit_id, person_id, kind, done_count, via, delivery_id, vouched_by, how, at)
-    select $1, concerned.id, $2, $3, $4, $5, $6, $7, $8, to_timestamp(now.ms / 1000) from concerned, now
-    returning unit_id
+  concerned as (
+    select a.act, a.warning_id, a.kind, a.done_count, a.via, a.delivery_id, a.person_id, a.household_id, a.vouched_by, a.how,
+      a.priority, u.id as unit_id, u.name, u.cell_unit_id
+    from ${admitted} a join warnings w on w.id = a.warning_id
+    cross join lateral (
+      select distinct p.unit_id from posts p where p.person_id = a.person_id and p.held_from <= w.issued_at
+        and (p.held_until is null or p.held_until > w.issued_at)
+      union all select h.unit_id from households h where h.id = a.household_id
+      union all select a.unit_id where a.unit_id is not null) held
+    join units u on u.id = held.unit_id
+    where (${graceMs}::float8 is null
+        or clock_timestamp() <= coalesce(w.ended_at, w.expires_at) + ${graceMs} * interval '1 millisecond')
+      and exists (select from warning_areas x join units au on au.id = x.unit_id
+        where x.warning_id = a.warning_id and (x.unit_id = any(u.path) or u.id = any(au.path)))),
+  facts as (
+    insert into answers (warning_id, unit_id, person_id, household_id, kind, done_count, via, delivery_id, vouched_by, how, at)
+    select warning_id, unit_id, person_id, household_id, kind, done_count, via, delivery_id, vouched_by, how,
+      to_timestamp(now.ms / 1000) from concerned, now
   ),
   letters as (
     insert into inbox (cell_id, unit_id, priority, body)
-    select c.id, concerned.id, $9, json_build_object('kind', case when $3 = 'cannot act' then $3 else 'answered' end,
-      'answer', $3::text, 'at', now.ms)
-    from concerned join cells c on c.warning_id = $1 and c.unit_id = concerned.cell_unit_id, now
-    -- The same person saying the same again moves nothing; it is kept all the same.
-    where $2::bigint is null or $3 is distinct from (
-      select kind from answers where warning_id = $1 and unit_id = concerned.id and person_id = $2
-      order by id desc limit 1)
-    returning unit_id
-  )
-  select concerned.id as "unitId", concerned.name as unit, now.ms as at from stored join concerned on concerned.id = unit_id, now`;
-
-/** Records a person's answer for each of their units in the warning, by the posts they held when it was issued. */
-export async function storePersonAnswer(
-  sql: Sql,
-  personId: number,
-  act: AnswerAct,
-): Promise<RecordedAnswer[]> {
-  return sql.query<RecordedAnswer>(
-    `with concerned as (${UNITS_OF_PERSON}), ${STORE}`,
-    values(act, personId, null, null),
-    'store-person-answer',
-  );
+    select c.id, a.unit_id, a.priority, json_build_object(
+      'kind', case when a.kind = 'cannot act' then a.kind else 'answered' end, 'answer', a.kind, 'at', now.ms)
+    from concerned a join cells c on c.warning_id = a.warning_id and c.unit_id = a.cell_unit_id, now
+    -- A household has no state of its own: the fact is enough. The same person saying the same again moves nothing.
+    where a.household_id is null and (a.person_id is null or a.kind is distinct from (
+      select o.kind from answers o where o.warning_id = a.warning_id and o.unit_id = a.unit_id and o.person_id = a.person_id
+      order by o.id desc limit 1)))`;
 }
 
-/** Records an answer for one unit by somebody who vouches for it, from the command line. */
-export async function storeVouchedAnswer(
-  sql: Sql,
-  unitId: number,
-  act: AnswerAct & { vouchedBy: string; how: string },
-): Promise<RecordedAnswer[]> {
+function columns(acts: readonly AnswerAct[]): unknown[] {
+  const column = (value: (act: AnswerAct) => unknown) => acts.map(value);
+  const recipient = (audience: Audience) =>
+    column(({ by }) => (by.audience === audience ? by.recipientId : null));
+  return [
+    column((act) => act.warningId),
+    column((act) => act.kind),
+    column((act) => act.doneCount),
+    column((act) => act.via),
+    column((act) => act.deliveryId),
+    recipient('people'),
+    recipient('households'),
+    column(({ by }) => (by.audience === 'vouched' ? by.unitId : null)),
+    column(({ by }) => (by.audience === 'vouched' ? by.vouchedBy : null)),
+    column(({ by }) => (by.audience === 'vouched' ? by.how : null)),
+    column((act) => messageOrder(act.kind === 'cannot act' ? 'cannot act' : 'answered')),
+  ];
+}
+
+/** Records an answer for one unit by somebody who vouches for it; none where the warning does not concern the unit. */
+export async function storeVouchedAnswer(sql: Sql, act: AnswerAct): Promise<RecordedAnswer[]> {
   return sql.query<RecordedAnswer>(
-    `with concerned as (
-       select u.id, u.name, u.cell_unit_id from units u where u.id = $10
-         and exists (select from warning_areas a join units au on au.id = a.unit_id
-           where a.warning_id = $1 and (a.unit_id = any(u.path) or u.id = any(au.path)))), ${STORE}`,
-    [...values(act, null, act.vouchedBy, act.how), unitId],
+    `with ${ACTS}, ${stored('acts', '$12')}
+     select unit_id as "unitId", name as unit, now.ms as at from concerned, now`,
+    [...columns([act]), NO_GRACE_END],
     'store-vouched-answer',
   );
 }
 
-function values(
-  act: AnswerAct,
-  personId: number | null,
-  vouchedBy: string | null,
-  how: string | null,
-): unknown[] {
-  const order = messageOrder(act.kind === 'cannot act' ? 'cannot act' : 'answered');
-  return [act.warningId, personId, act.kind, act.doneCount, act.via, act.deliveryId, vouchedBy, how, order];
-}
+/** What a try of a link's number came to. `tries` are the wrong ones so far; null where the link was closed before. */
+export type LinkTry = { tries: number | null; recorded: RecordedAnswer[] };
 
-/** Records a household's answer: it has no state of its own, the fact is enough. */
-export async function storeHouseholdAnswer(
+/**
+ * Takes one try of a link, and with the right number the answer. Every try passes the link's row, one at a time and in the
+ * statement that stores: of many at once no more than `triesMax` wrong ones come before the link closes, and a right one
+ * behind them is refused.
+ */
+export async function tryLink(
   sql: Sql,
-  householdId: number,
-  act: AnswerAct,
-): Promise<RecordedAnswer[]> {
-  return sql.query<RecordedAnswer>(
-    `insert into answers (warning_id, unit_id, household_id, kind, done_count, via, delivery_id)
-     select $1, h.unit_id, h.id, $3, $4, $5, $6 from households h where h.id = $2
-     returning unit_id as "unitId", (select name from units where id = unit_id) as unit,
-       floor(extract(epoch from at) * 1000)::float8 as at`,
-    [act.warningId, householdId, act.kind, act.doneCount, act.via, act.deliveryId],
-    'store-household-answer',
+  input: { act: AnswerAct; deliveryId: number; right: boolean; triesMax: number; graceMs: number },
+): Promise<LinkTry> {
+  const rows = await sql.query<{ tries: number; unitId: number | null; unit: string; at: number }>(
+    `with tried as (
+       insert into answer_tries as t (delivery_id, tries) values ($13, 1 - $14::int)
+       on conflict (delivery_id) do update set tries = t.tries + excluded.tries where t.tries < $15
+       returning t.tries),
+     ${ACTS},
+     admitted as (select acts.* from acts, tried where $14::int = 1),
+     ${stored('admitted', '$12')}
+     select tried.tries, concerned.unit_id as "unitId", concerned.name as unit, now.ms as at
+     from now, tried left join concerned on true`,
+    [...columns([input.act]), input.graceMs, input.deliveryId, input.right ? 1 : 0, input.triesMax],
+    'try-link',
   );
+  const [first] = rows;
+  return {
+    tries: first?.tries ?? null,
+    recorded: rows.flatMap(({ unitId, unit, at }) => (unitId === null ? [] : [{ unitId, unit, at }])),
+  };
 }
 
-export type DeliveryOwner = {
+/** A reply with what it came to; `act` is null where it is no answer to any warning. */
+export type ReplyRow = { id: string; verdict: string; act: AnswerAct | null };
+
+/**
+ * Takes replies of a gateway, each once by its id, with the answers they are; gives the ids that were new. No two of
+ * `replies` may be of one person: words of one person are stored one after another.
+ */
+export async function takeReplies(
+  sql: Sql,
+  replies: readonly ReplyRow[],
+  graceMs: number,
+): Promise<Set<string>> {
+  const acts = replies.flatMap(({ id, act }) => (act ? [{ id, act }] : []));
+  const rows = await sql.query<{ id: string }>(
+    `with taken as (
+       -- In the order of ids, so that two pushes of the same replies never wait for each other.
+       insert into replies (provider_id, verdict)
+       select r.id, r.verdict from unnest($13::text[], $14::text[]) as r (id, verdict) order by r.id
+       on conflict do nothing returning provider_id),
+     ${ACTS},
+     admitted as (
+       select acts.* from acts join unnest($15::text[]) with ordinality as r (id, act) using (act)
+       where r.id in (select provider_id from taken)),
+     ${stored('admitted', '$12')}
+     select provider_id as id from taken`,
+    [
+      ...columns(acts.map(({ act }) => act)),
+      graceMs,
+      replies.map((reply) => reply.id),
+      replies.map((reply) => reply.verdict),
+      acts.map(({ id }) => id),
+    ],
+    'take-replies',
+  );
+  return new Set(rows.map((row) => row.id));
+}
+
+/** A link's delivery: whose it is, the warning's words, and what its recipient has said so far. Instants in milliseconds. */
+export type LinkRow = {
   warningId: number;
   audience: Audience;
   recipientId: number;
-  unitId: number;
-  purpose: string;
+  language: 'zh' | 'en';
+  /** The recipient's units in this warning, the highest first. */
+  units: string[];
+  kind: 'exercise' | 'actual';
+  hazard: string;
+  level: string;
+  issuer: string;
+  textZh: string;
+  textEn: string;
+  status: 'open' | 'cancelled' | 'expired';
+  endsAt: number;
+  now: number;
+  /** Wrong numbers entered so far. */
+  tries: number;
+  firstAt: number | null;
+  firstKind: AnswerKind | null;
+  lastAt: number | null;
+  lastKind: AnswerKind | null;
+  lastCount: number | null;
 };
 
-/** Whom a delivery was written for; null where there is no such delivery. */
-export async function findDeliveryOwner(sql: Sql, deliveryId: number): Promise<DeliveryOwner | null> {
-  const [row] = await sql.query<DeliveryOwner>(
-    `select warning_id as "warningId", audience, purpose, recipients[$2] as "recipientId", unit_ids[$2] as "unitId"
-     from pages where id = $1 and size >= $2`,
-    [Math.floor(deliveryId / DELIVERY_ID_STRIDE), (deliveryId % DELIVERY_ID_STRIDE) + 1],
-    'find-delivery-owner',
+const MS = (instant: string) => `floor(extract(epoch from ${instant}) * 1000)::float8`;
+
+/** What a link shows; null where there is no such delivery. Every part is found by an index: answers of a city are many. */
+export async function findLink(sql: Sql, deliveryId: number): Promise<LinkRow | null> {
+  const [row] = await sql.query<LinkRow>(
+    `with d as (
+       select w.id as warning_id, p.audience, p.recipients[$2] as recipient_id, w.issued_at, w.kind, w.hazard, w.level,
+         w.issuer, w.text_zh, w.text_en, w.status, coalesce(w.ended_at, w.expires_at) as ends_at
+       from pages p join warnings w on w.id = p.warning_id where p.id = $1 and p.size >= $2),
+     held as (
+       select p.unit_id from d join posts p on d.audience = 'people' and p.person_id = d.recipient_id
+         and p.held_from <= d.issued_at and (p.held_until is null or p.held_until > d.issued_at)
+       union select h.unit_id from d join households h on d.audience = 'households' and h.id = d.recipient_id),
+     said as (
+       select a.id, a.at, a.kind, a.done_count from d join answers a on a.warning_id = d.warning_id
+         and a.unit_id = any(array(select unit_id from held))
+         and case d.audience when 'people' then a.person_id else a.household_id end = d.recipient_id)
+     select d.warning_id as "warningId", d.audience, d.recipient_id as "recipientId", d.kind, d.hazard, d.level, d.issuer,
+       d.text_zh as "textZh", d.text_en as "textEn", d.status, ${MS('d.ends_at')} as "endsAt",
+       ${MS('clock_timestamp()')} as now,
+       coalesce(case d.audience when 'people' then (select language from people where id = d.recipient_id)
+         else (select language from households where id = d.recipient_id) end, 'zh') as language,
+       array(select u.name from held h join units u on u.id = h.unit_id
+         where exists (select from warning_areas x join units au on au.id = x.unit_id
+           where x.warning_id = d.warning_id and (x.unit_id = any(u.path) or u.id = any(au.path)))
+         order by cardinality(u.path), u.id) as units,
+       coalesce((select tries from answer_tries where delivery_id = $3), 0) as tries,
+       ${MS('first.at')} as "firstAt", first.kind as "firstKind",
+       ${MS('last.at')} as "lastAt", last.kind as "lastKind", last.done_count as "lastCount"
+     from d
+     left join lateral (select at, kind from said order by at, id limit 1) first on true
+     left join lateral (select at, kind, done_count from said order by at desc, id desc limit 1) last on true`,
+    [Math.floor(deliveryId / DELIVERY_ID_STRIDE), (deliveryId % DELIVERY_ID_STRIDE) + 1, deliveryId],
+    'find-link',
   );
   return row ?? null;
 }
 
-/** The first answer that stands for a recipient in a warning; null where there is none. */
-export async function findFirstAnswer(
-  sql: Sql,
-  owner: Pick<DeliveryOwner, 'warningId' | 'audience' | 'recipientId'>,
-): Promise<{ at: number; kind: AnswerKind } | null> {
-  const whose = owner.audience === 'people' ? 'person_id' : 'household_id';
-  const [row] = await sql.query<{ at: number; kind: AnswerKind }>(
-    `select floor(extract(epoch from at) * 1000)::float8 as at, kind from answers
-     where warning_id = $1 and ${whose} = $2 order by id limit 1`,
-    [owner.warningId, owner.recipientId],
-  );
-  return row ?? null;
-}
+export type ReplyCandidate = {
+  address: string;
+  warningId: number;
+  audience: Audience;
+  recipientId: number;
+  open: boolean;
+  /** Whether a message of this warning that asks for an answer has gone out to them. */
+  told: boolean;
+};
 
-/** Counts a wrong number for a link; gives the number of wrong ones so far. */
-export async function countWrongTry(sql: Sql, deliveryId: number): Promise<number> {
-  const [row] = await sql.query<{ tries: number }>(
-    `insert into answer_tries as t (delivery_id, tries) values ($1, 1)
-     on conflict (delivery_id) do update set tries = t.tries + 1 returning tries`,
-    [deliveryId],
-  );
-  return row?.tries ?? 1;
-}
-
-export async function readWrongTries(sql: Sql, deliveryId: number): Promise<number> {
-  const [row] = await sql.query<{ tries: number }>('select tries from answer_tries where delivery_id = $1', [
-    deliveryId,
-  ]);
-  return row?.tries ?? 0;
-}
-
-export type ReplyCandidate = { warningId: number; audience: Audience; recipientId: number; open: boolean };
-
-/** Whom a number may answer for: people and households with this address in warnings that still take answers. */
+/** Whom numbers may answer for: people and households of these addresses in warnings that still take answers. */
 export async function findReplyCandidates(
   sql: Sql,
-  address: string,
+  addresses: readonly string[],
   graceMs: number,
 ): Promise<ReplyCandidate[]> {
+  const told = (audience: Audience, recipient: string, unit: string) => `exists (
+    select from deliveries d where d.warning_id = w.id and d.unit_id = ${unit} and d.recipient_id = ${recipient}
+      and d.audience = '${audience}' and d.purpose in ('rung', 'bridge notice', 'household')
+      and d.outcome in ('handed off', 'merged', 'unknown'))`;
+  const concerns = `exists (select from warning_areas a join units au on au.id = a.unit_id
+    where a.warning_id = w.id and (a.unit_id = any(u.path) or u.id = any(au.path)))`;
   return sql.query<ReplyCandidate>(
     `with taking as (
        select id, issued_at, status = 'open' and expires_at > clock_timestamp() as open from warnings
        where coalesce(ended_at, expires_at) > clock_timestamp() - $2 * interval '1 millisecond')
-     select distinct w.id as "warningId", 'people' as audience, p.person_id as "recipientId", w.open
+     select c.address, w.id as "warningId", 'people' as audience, c.person_id as "recipientId", w.open,
+       bool_or(${told('people', 'c.person_id', 'p.unit_id')}) as told
      from person_channels c join posts p on p.person_id = c.person_id join units u on u.id = p.unit_id, taking w
-     where c.address = $1 and p.held_from <= w.issued_at and (p.held_until is null or p.held_until > w.issued_at)
-       and exists (select from warning_areas a join units au on au.id = a.unit_id
-         where a.warning_id = w.id and (a.unit_id = any(u.path) or u.id = any(au.path)))
+     where c.address = any($1) and p.held_from <= w.issued_at and (p.held_until is null or p.held_until > w.issued_at)
+       and ${concerns}
+     group by c.address, w.id, c.person_id, w.open
      union all
-     select w.id, 'households', h.id, w.open
+     select h.address, w.id, 'households', h.id, w.open, ${told('households', 'h.id', 'h.unit_id')}
      from households h join units u on u.id = h.unit_id, taking w
-     where h.address = $1 and exists (select from warning_areas a where a.warning_id = w.id and a.unit_id = any(u.path))`,
-    [address, graceMs],
+     where h.address = any($1) and ${concerns}`,
+    [addresses, graceMs],
     'find-reply-candidates',
   );
 }
 
-/** Takes a gateway's reply once; false where it was taken before. */
-export async function takeReply(sql: Sql, providerId: string, verdict: string): Promise<boolean> {
-  const rows = await sql.query(
-    'insert into replies (provider_id, verdict) values ($1, $2) on conflict do nothing returning provider_id',
-    [providerId, verdict],
-  );
-  return rows.length > 0;
+/** True where a statement failed for a value in it (SQLSTATE 22, 23): without that value it would not. */
+export function isDataFault(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && /^2[23]/.test(code);
 }

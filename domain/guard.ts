@@ -67,17 +67,19 @@ function lastOf(answers: readonly AnswerFact[]): AnswerFact | null {
   return last;
 }
 
-/** The one positive predicate: an actual warning, to a real person, through a live channel. Everything else stays inside. */
-export function mayReachThePublic(input: { kind: 'exercise' | 'actual'; synthetic: boolean }): boolean {
-  return input.kind === 'actual' && !input.synthetic;
+type Kind = { kind: 'exercise' | 'actual'; synthetic: boolean; exercise?: object | null };
+
+/** The one positive predicate: an actual warning, to a real person, with nothing of an Exercise about it. */
+export function mayReachThePublic(message: Kind): boolean {
+  return message.kind === 'actual' && !message.synthetic && (message.exercise ?? null) === null;
 }
 
-/** Why this channel must not carry this message, or null: live channels and stand-ins never take each other's. */
-export function channelRefusal(input: {
-  kind: 'exercise' | 'actual';
-  synthetic: boolean;
-  live: boolean;
-}): string | null {
-  if (input.live) return mayReachThePublic(input) ? null : 'not-for-live-channels';
-  return input.kind === 'exercise' ? null : 'actual-on-a-stand-in';
+/** Why a channel must not carry this message, or null where it may: live channels and stand-ins never take each other's. */
+export function channelRefusal(
+  message: Kind,
+  live: boolean,
+): 'synthetic-recipient' | 'exercise-on-live-channel' | 'actual-on-a-stand-in' | null {
+  if (!live) return message.kind === 'exercise' ? null : 'actual-on-a-stand-in';
+  if (mayReachThePublic(message)) return null;
+  return message.synthetic ? 'synthetic-recipient' : 'exercise-on-live-channel';
 }

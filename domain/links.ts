@@ -22,6 +22,8 @@ export function openToken(keys: AnswerKeys, token: string): number | null {
   const match = /^([0-9a-z]{1,11})\.([A-Za-z0-9_-]{16})$/.exec(token);
   if (!match?.[1] || !match[2]) return null;
   const deliveryId = Number.parseInt(match[1], 36);
+  // One delivery has one spelling: `0a` is not `a`.
+  if (deliveryId.toString(36) !== match[1]) return null;
   const given = Buffer.from(match[2]);
   const known = keys.some((key) => timingSafeEqual(Buffer.from(tokenHash(key, deliveryId)), given));
   return known ? deliveryId : null;
@@ -36,6 +38,16 @@ export function answerNumber(keys: AnswerKeys, warningId: number, recipient: str
     .update(`number:${warningId}:${recipient}`)
     .digest();
   return String(hash.readUInt32BE(0) % 10_000).padStart(4, '0');
+}
+
+/** Whether `given` is the number of the message; that of an older key still is, because its messages still lie in inboxes. */
+export function isAnswerNumber(
+  keys: AnswerKeys,
+  warningId: number,
+  recipient: string,
+  given: string,
+): boolean {
+  return keys.some((key) => answerNumber([key], warningId, recipient) === given);
 }
 
 /** The name under which a recipient's number is made: people and households have ids of their own. */

@@ -1,28 +1,26 @@
 /** Answers from every side end here: checked, stored with their letters in one commit, and only then anyone is thanked. */
+import {
+  findLink,
+  findReplyCandidates,
+  isDataFault,
+  storeVouchedAnswer,
+  takeReplies,
+  tryLink,
+  type AnswerAct,
+  type LinkRow,
+  type RecordedAnswer,
+  type ReplyCandidate,
+  type ReplyRow,
+} from '../db/answers.ts';
+import type { Database } from '../db/database.ts';
 import { FenghuoError } from '../domain/errors.ts';
-import { answerNumber, openToken, recipientName, type AnswerKeys } from '../domain/links.ts';
+import { isAnswerNumber, openToken, recipientName, type AnswerKeys } from '../domain/links.ts';
 import { parseReply } from '../domain/reply.ts';
 import { MINUTE_MS } from '../domain/time.ts';
 import type { AnswerKind } from '../domain/unit.ts';
-import {
-  countWrongTry,
-  findDeliveryOwner,
-  findFirstAnswer,
-  findReplyCandidates,
-  readWrongTries,
-  storeHouseholdAnswer,
-  storePersonAnswer,
-  storeVouchedAnswer,
-  takeReply,
-  type AnswerAct,
-  type DeliveryOwner,
-  type RecordedAnswer,
-  type ReplyCandidate,
-} from '../db/answers.ts';
-import type { Database, Sql } from '../db/database.ts';
 import { findUnits } from './organisation-find.ts';
+import { parseSender } from './answer-sender.ts';
 import { requireWarning } from './warnings.ts';
-import type { WarningRow } from '../db/warnings.ts';
 
 /** Wrong numbers a link takes; a guess among 10,000 has 5 in 10,000. */
 export const WRONG_TRIES_MAX = 5;
@@ -30,35 +28,39 @@ export const WRONG_TRIES_MAX = 5;
 /** Late answers are recorded as late; after this long past its end a warning takes none. */
 export const GRACE_MS = 24 * 60 * MINUTE_MS;
 
-export type AnswerPage = {
-  owner: DeliveryOwner;
-  warning: WarningRow;
-  /** The first answer of this recipient, if there was one. */
-  first: { at: number; kind: AnswerKind } | null;
+/** Replies stored by one statement, and statements under way at once for one push: the web's pool serves pages beside. */
+const REPLIES_PER_COMMIT = 100;
+const COMMITS_AT_ONCE = 4;
+
+/** What a link shows. */
+export type AnswerLink = LinkRow & {
+  /** The warning has ended; an answer is recorded as late. */
   late: boolean;
+  /** Too many wrong numbers were entered: the link takes no more. */
+  closed: boolean;
 };
 
 /** What a link shows; null for a link that is wrong, dead, or was never made: the three look alike from outside. */
-export async function openAnswerPage(
+export async function openAnswerLink(
   database: Database,
   keys: AnswerKeys,
   token: string,
-): Promise<AnswerPage | null> {
+): Promise<AnswerLink | null> {
   const deliveryId = openToken(keys, token);
   if (deliveryId === null) return null;
-  const owner = await findDeliveryOwner(database, deliveryId);
-  if (!owner) return null;
-  const warning = await requireWarning(database, owner.warningId);
-  const endedAt = warning.endedAt ?? warning.expiresAt;
-  if (Date.now() > endedAt + GRACE_MS) return null;
-  const first = await findFirstAnswer(database, owner);
-  return { owner, warning, first, late: Date.now() > endedAt };
+  const link = await findLink(database, deliveryId);
+  if (!link || link.now > link.endsAt + GRACE_MS) return null;
+  return { ...link, late: link.now > link.endsAt, closed: link.tries >= WRONG_TRIES_MAX };
 }
 
 export type LinkAnswer =
-  | { kind: 'recorded'; units: RecordedAnswer[] }
+  | { kind: 'recorded'; link: AnswerLink; at: number; firstAt: number; units: string[] }
+  /** What was entered does not have four digits: it is no guess, and no try is lost. */
+  | { kind: 'no number'; link: AnswerLink }
   /** The four digits are not those of the message. */
-  | { kind: 'wrong number'; triesLeft: number }
+  | { kind: 'wrong number'; link: AnswerLink; triesLeft: number }
+  /** Too many wrong numbers, now or before. */
+  | { kind: 'closed'; link: AnswerLink }
   | { kind: 'no such link' };
 
 /** Takes an answer from the answer page. The number must be the message's; a link takes five wrong ones. */
@@ -67,76 +69,190 @@ export async function answerByLink(
   keys: AnswerKeys,
   input: { token: string; number: string; answer: AnswerKind; doneCount: number | null },
 ): Promise<LinkAnswer> {
-  const page = await openAnswerPage(database, keys, input.token);
+  const link = await openAnswerLink(database, keys, input.token);
   const deliveryId = openToken(keys, input.token);
-  if (!page || deliveryId === null) return { kind: 'no such link' };
-  const { owner } = page;
-  const tries = await readWrongTries(database, deliveryId);
-  if (tries >= WRONG_TRIES_MAX) return { kind: 'wrong number', triesLeft: 0 };
-  const expected = answerNumber(keys, owner.warningId, recipientName(owner.audience, owner.recipientId));
-  if (input.number.normalize('NFKC').trim() !== expected) {
-    const wrong = await countWrongTry(database, deliveryId);
-    return { kind: 'wrong number', triesLeft: Math.max(0, WRONG_TRIES_MAX - wrong) };
-  }
+  if (!link || deliveryId === null) return { kind: 'no such link' };
+  if (link.closed) return { kind: 'closed', link };
+  const number = digitsOf(input.number);
+  if (number === null) return { kind: 'no number', link };
+  const { warningId, audience, recipientId } = link;
+  const right = isAnswerNumber(keys, warningId, recipientName(audience, recipientId), number);
   const act: AnswerAct = {
-    warningId: owner.warningId,
+    warningId,
     kind: input.answer,
     doneCount: input.doneCount,
     via: 'page',
     deliveryId,
+    by: { audience, recipientId },
   };
-  return { kind: 'recorded', units: await store(database, owner, act) };
+  const { tries, recorded } = await tryLink(database, {
+    act,
+    deliveryId,
+    right,
+    triesMax: WRONG_TRIES_MAX,
+    graceMs: GRACE_MS,
+  });
+  if (tries === null) return { kind: 'closed', link };
+  if (!right) {
+    const triesLeft = WRONG_TRIES_MAX - tries;
+    return triesLeft > 0 ? { kind: 'wrong number', link, triesLeft } : { kind: 'closed', link };
+  }
+  const [first] = recorded;
+  // The grace ended between the look and the act: nothing was stored, so nobody is thanked.
+  if (!first) return { kind: 'no such link' };
+  const at = first.at;
+  return {
+    kind: 'recorded',
+    link: { ...link, late: at > link.endsAt },
+    at,
+    firstAt: link.firstAt ?? at,
+    units: recorded.map(({ unit }) => unit),
+  };
 }
+
+/** Four digits, in whatever width and grouping they were typed; null for anything else. */
+function digitsOf(typed: string): string | null {
+  const digits = typed.normalize('NFKC').replaceAll(/[\s.·-]/g, '');
+  return /^[0-9]{4}$/.test(digits) ? digits : null;
+}
+
+export type GatewayReply = { id: string; from: string; text: string };
 
 export type ReplyVerdict =
   'recorded' | 'repeated' | 'not understood' | 'nothing open' | 'which warning' | 'stop';
 
 /**
- * Takes one reply of an SMS gateway. The sender's number says who; the message's number says which warning, and may be left
- * out only where one warning is open for the sender. The reply is taken once, in the commit that stores the answer.
+ * Takes replies of an SMS gateway. The sender's number says who; the message's number says which warning, and may be left
+ * out only where one warning is open for the sender and they have been told of it. Each reply is taken once, in the commit
+ * that stores the answer; replies of one sender are taken in their order. Verdicts come in the order of `replies`. Where
+ * some cannot be stored, the others are, and it throws: pushed again, those are repeated and these are tried anew.
  */
+export async function answerByReplies(
+  database: Database,
+  keys: AnswerKeys,
+  replies: readonly GatewayReply[],
+): Promise<ReplyVerdict[]> {
+  const verdicts: ReplyVerdict[] = new Array<ReplyVerdict>(replies.length);
+  for (const round of rounds(replies)) {
+    const chunks: IndexedReply[][] = [];
+    for (let from = 0; from < round.length; from += REPLIES_PER_COMMIT)
+      chunks.push(round.slice(from, from + REPLIES_PER_COMMIT));
+    const queue = chunks.values();
+    const takeSome = async () => {
+      for (const chunk of queue) await takeChunk(database, keys, chunk, verdicts);
+    };
+    const lanes = Array.from({ length: Math.min(COMMITS_AT_ONCE, chunks.length) }, takeSome);
+    const failed = (await Promise.allSettled(lanes)).find((lane) => lane.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+  return verdicts;
+}
+
+/** Takes one reply; see `answerByReplies`. */
 export async function answerByReply(
   database: Database,
   keys: AnswerKeys,
-  reply: { id: string; from: string; text: string },
+  reply: GatewayReply,
 ): Promise<ReplyVerdict> {
-  const parsed = parseReply(reply.text);
-  return database.transaction(async (sql) => {
-    if (!parsed || 'stop' in parsed) {
-      const verdict = parsed ? 'stop' : 'not understood';
-      return (await takeReply(sql, reply.id, verdict)) ? verdict : 'repeated';
+  const [verdict] = await answerByReplies(database, keys, [reply]);
+  if (!verdict) throw new RangeError('a reply without a verdict');
+  return verdict;
+}
+
+type IndexedReply = { index: number; sender: string | null; reply: GatewayReply };
+
+/** Rounds in which no sender and no id stands twice, so that each round can be stored in any order. */
+function rounds(replies: readonly GatewayReply[]): IndexedReply[][] {
+  const result: IndexedReply[][] = [];
+  const seen = new Map<string, number>();
+  for (const [index, reply] of replies.entries()) {
+    const sender = parseSender(reply.from);
+    const keysOfReply = [`id ${reply.id}`, `from ${sender ?? reply.id}`];
+    const round = Math.max(...keysOfReply.map((key) => seen.get(key) ?? 0));
+    for (const key of keysOfReply) seen.set(key, round + 1);
+    (result[round] ??= []).push({ index, sender, reply });
+  }
+  return result;
+}
+
+/** Where a chunk cannot be stored for what stands in it, its halves are: one reply that breaks the statement holds up no other. */
+async function takeChunk(
+  database: Database,
+  keys: AnswerKeys,
+  chunk: readonly IndexedReply[],
+  verdicts: ReplyVerdict[],
+): Promise<void> {
+  try {
+    const rows = await judgeReplies(database, keys, chunk);
+    const taken = await takeReplies(database, rows, GRACE_MS);
+    for (const [place, { index }] of chunk.entries()) {
+      const row = rows[place];
+      if (row) verdicts[index] = taken.has(row.id) ? row.verdict : 'repeated';
     }
-    const candidates = await findReplyCandidates(sql, reply.from, GRACE_MS);
-    const chosen = chooseCandidates(candidates, keys, parsed.code);
-    const verdict = chosen.length > 0 ? 'recorded' : candidates.length > 0 ? 'which warning' : 'nothing open';
-    if (!(await takeReply(sql, reply.id, verdict))) return 'repeated';
-    for (const candidate of chosen) {
-      await store(sql, candidate, {
-        warningId: candidate.warningId,
-        kind: parsed.answer,
-        doneCount: parsed.count,
-        via: 'gateway',
-        deliveryId: null,
-      });
-    }
-    return verdict;
+  } catch (error) {
+    if (!isDataFault(error) || chunk.length === 1) throw error;
+    const middle = Math.ceil(chunk.length / 2);
+    const halves = [chunk.slice(0, middle), chunk.slice(middle)];
+    const settled = await Promise.allSettled(halves.map((half) => takeChunk(database, keys, half, verdicts)));
+    const failed = settled.find((half) => half.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+}
+
+type JudgedReply = ReplyRow & { verdict: ReplyVerdict };
+
+async function judgeReplies(
+  database: Database,
+  keys: AnswerKeys,
+  chunk: readonly IndexedReply[],
+): Promise<JudgedReply[]> {
+  const parsed = chunk.map(({ reply }) => parseReply(reply.text));
+  const senders = chunk.flatMap(({ sender }, place) => {
+    const reply = parsed[place];
+    return sender !== null && reply && !('stop' in reply) ? [sender] : [];
+  });
+  const candidates = senders.length > 0 ? await findReplyCandidates(database, senders, GRACE_MS) : [];
+  return chunk.map(({ sender, reply: { id } }, place) => {
+    const reply = parsed[place];
+    if (!reply) return { id, verdict: 'not understood', act: null };
+    if ('stop' in reply) return { id, verdict: 'stop', act: null };
+    const possible = candidates.filter(({ address }) => address === sender);
+    if (possible.length === 0) return { id, verdict: 'nothing open', act: null };
+    const chosen = chooseCandidate(possible, keys, reply.code);
+    if (!chosen) return { id, verdict: 'which warning', act: null };
+    const { warningId, audience, recipientId } = chosen;
+    const act: AnswerAct = {
+      warningId,
+      kind: reply.answer,
+      doneCount: reply.count,
+      via: 'gateway',
+      deliveryId: null,
+      by: { audience, recipientId },
+    };
+    return { id, verdict: 'recorded', act };
   });
 }
 
-function chooseCandidates(
-  candidates: ReplyCandidate[],
+/**
+ * The one recipient and warning a reply can only mean; null where it could mean two. A number of the message that fits
+ * both an open and an ended warning means the open one. Without it, a telephone that two people share names nobody, and
+ * who has not been told answers something else.
+ */
+function chooseCandidate(
+  candidates: readonly ReplyCandidate[],
   keys: AnswerKeys,
   code: string | null,
-): ReplyCandidate[] {
-  if (code !== null) {
-    return candidates.filter(
-      (candidate) =>
-        answerNumber(keys, candidate.warningId, recipientName(candidate.audience, candidate.recipientId)) ===
-        code,
-    );
-  }
+): ReplyCandidate | null {
   const open = candidates.filter((candidate) => candidate.open);
-  return open.length === 1 ? open : [];
+  if (code === null) {
+    const [only] = open;
+    return only && open.length === 1 && only.told ? only : null;
+  }
+  const fits = ({ warningId, audience, recipientId }: ReplyCandidate) =>
+    isAnswerNumber(keys, warningId, recipientName(audience, recipientId), code);
+  const fittingOpen = open.filter(fits);
+  const fitting = fittingOpen.length > 0 ? fittingOpen : candidates.filter(fits);
+  return fitting.length === 1 ? (fitting[0] ?? null) : null;
 }
 
 /** Takes an answer from the command line: an officer writes down what they heard, and who vouches for it. */
@@ -153,14 +269,13 @@ export async function answerByCommand(
 ): Promise<RecordedAnswer[]> {
   await requireWarning(database, input.warningId);
   const unit = await findUnits(database, input.unit);
-  const recorded = await storeVouchedAnswer(database, unit.id, {
+  const recorded = await storeVouchedAnswer(database, {
     warningId: input.warningId,
     kind: input.answer,
     doneCount: input.doneCount,
     via: 'command',
     deliveryId: null,
-    vouchedBy: input.vouchedBy,
-    how: input.how,
+    by: { audience: 'vouched', unitId: unit.id, vouchedBy: input.vouchedBy, how: input.how },
   });
   if (recorded.length > 0) return recorded;
   throw new FenghuoError({
@@ -168,14 +283,4 @@ export async function answerByCommand(
     refusal: 'notFound',
     sentence: `${unit.name} is not concerned by W${input.warningId}. \`fenghuo warning show W${input.warningId}\` shows its area.`,
   });
-}
-
-function store(
-  sql: Sql,
-  owner: Pick<DeliveryOwner, 'audience' | 'recipientId'>,
-  act: AnswerAct,
-): Promise<RecordedAnswer[]> {
-  return owner.audience === 'people'
-    ? storePersonAnswer(sql, owner.recipientId, act)
-    : storeHouseholdAnswer(sql, owner.recipientId, act);
 }

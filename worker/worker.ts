@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import {
   bundleWorkflowCode,
+  DefaultLogger,
   NativeConnection,
   Runtime,
   Worker,
@@ -54,7 +55,7 @@ export async function startWorker(input: {
 }): Promise<RunningWorker> {
   const { config, log } = input;
   const kind = kindServed(config);
-  quietRuntime();
+  logOnce(log);
   const connection = await connectWorker(config);
   const clientConnection = await Connection.connect({ address: config.TEMPORAL_ADDRESS });
   const client = new Client({ connection: clientConnection, namespace: config.TEMPORAL_NAMESPACE });
@@ -75,10 +76,7 @@ export async function startWorker(input: {
     maxCached: input.maxCachedWorkflows,
   });
   const ringer = startRinger({ database: pages, client, kind, log });
-  const pulse = setInterval(
-    () => void beat(pages, `worker ${kind} ${process.pid}`).catch(() => undefined),
-    LIVENESS_EVERY_MS,
-  );
+  const pulse = beatRegularly(pages, `worker ${kind} ${process.pid}`);
   const running = Promise.all(workers.map((worker) => worker.run()));
   const close = async () => {
     clearInterval(pulse);
@@ -99,6 +97,13 @@ export async function startWorker(input: {
       await done;
     },
   };
+}
+
+/** A sign of life at once and then every few seconds; while PostgreSQL is away there is none, and that is right. */
+function beatRegularly(database: Database, name: string): NodeJS.Timeout {
+  const once = () => void beat(database, name).catch(() => undefined);
+  once();
+  return setInterval(once, LIVENESS_EVERY_MS);
 }
 
 async function createWorkers(input: {
@@ -195,13 +200,18 @@ function noop(): void {
 
 let quieted = false;
 
-/** Temporal's core writes to standard error by itself; only what an operator must see may come through. */
-function quietRuntime(): void {
+/**
+ * Temporal's own words to our log, from warnings upwards: a workflow that fails its tasks must be seen. Messages name
+ * workflows and queues, no people.
+ */
+function logOnce(log: (line: string) => void): void {
   if (quieted) return;
   quieted = true;
   Runtime.install({
     shutdownSignals: [],
     telemetryOptions: { logging: { filter: 'ERROR', forward: {} } },
-    logger: { trace: noop, debug: noop, info: noop, warn: noop, error: noop, log: noop },
+    logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
+      log(`temporal ${level}: ${message} ${meta?.error instanceof Error ? meta.error.message : ''}`.trim());
+    }),
   });
 }

@@ -26,6 +26,8 @@ export type Kill = {
   at: number;
   /** Claimed and not settled when the part died: what may be sent twice. */
   inFlight: { pageId: number; first: number; size: number }[];
+  /** When another process of the part served; null until then. */
+  backAt: number | null;
 };
 
 export type CrashSite = {
@@ -42,6 +44,10 @@ export type CrashSite = {
   kill(part: Part): Promise<Kill>;
   /** Waits until another process of this part serves. */
   back(kill: Kill): Promise<void>;
+  /** Waits until everything of the warning that can be sent now has been: all but the slices that a kill left behind. */
+  handedOn(warningId: number, kill: Kill): Promise<void>;
+  /** True where nothing of the warning is under way or will become due. */
+  isAtRest(warningId: number): Promise<boolean>;
   /** Waits until nothing of the warning is under way or will become due, then cancels it and waits for its last message. */
   carryToTheEnd(warningId: number, deadlineMs?: number): Promise<WarningView>;
   /** Everything that is wrong with what became of a warning, by name; empty where nothing is. Prints the counts. */
@@ -64,6 +70,8 @@ const FOUND_BY_TRUTH = {
 } as const;
 
 type KillFigures = {
+  /** From the kill until another process served. */
+  backMs: number | null;
   /** From the kill to the next message that the far side took; null where none followed. */
   firstNewSendMs: number | null;
   inFlight: number;
@@ -167,6 +175,8 @@ function siteOf(base: Pick<CrashSite, 'installation' | 'database' | 'stop'>): Cr
     },
     kill: (part) => kill(installation, database, part),
     back: (killed) => back(installation, killed),
+    handedOn: (warningId, killed) => handedOn(database, warningId, killed),
+    isAtRest: (warningId) => isAtRest(database, warningId),
     carryToTheEnd: (warningId, deadlineMs = END_MS_MAX) => carryToTheEnd(database, warningId, deadlineMs),
     wrongs: async (warningId, what) => {
       const truth = await readTruth(database, installation.ledgerDirectory, warningId);
@@ -187,7 +197,7 @@ async function kill(installation: Installation, database: Database, part: Part):
   process.kill(identity.pid, 'SIGKILL');
   const at = Date.now();
   await waitUntil(() => !isAlive(identity), { deadlineMs: 5_000, what: `${part} to die`, everyMs: 5 });
-  const killed: Kill = { part, pid: identity.pid, at, inFlight: [] };
+  const killed: Kill = { part, pid: identity.pid, at, inFlight: [], backAt: null };
   if (part === 'postgres') await back(installation, killed);
   killed.inFlight = await database.query<Kill['inFlight'][number]>(
     `select page_id as "pageId", first, size from claims where settled_at is null`,
@@ -212,7 +222,8 @@ function pidOf({ workers, web, sandbox, services }: Installation, part: Part): n
 }
 
 /** Waits until another process of this part serves. */
-async function back(installation: Installation, { part, pid }: Kill): Promise<void> {
+async function back(installation: Installation, killed: Kill): Promise<void> {
+  const { part, pid } = killed;
   const next = await waitUntil(
     () => {
       const now = pidOf(installation, part);
@@ -223,6 +234,26 @@ async function back(installation: Installation, { part, pid }: Kill): Promise<vo
   // Servers are ready when they have a pid; the processes of ours say so themselves.
   const supervised = [...installation.workers, installation.web, installation.sandbox];
   await supervised.find((one) => one?.pid === next)?.ready();
+  killed.backAt = Date.now();
+}
+
+/** Pages of the warning that somebody could send now: their members are neither settled nor claimed. */
+const SENDABLE = `select from pages p where p.warning_id = $1 and p.ended_at is null
+  and p.size > (select coalesce(sum(k.size), 0) from claims k where k.page_id = p.id)`;
+
+async function handedOn(database: Database, warningId: number, { inFlight }: Kill): Promise<void> {
+  const dead = inFlight.map(({ pageId, first }) => `${pageId}.${first}`);
+  await waitUntil(
+    async () => {
+      const leased = await database.query(
+        `select from claims k join pages p on p.id = k.page_id
+         where p.warning_id = $1 and k.settled_at is null and not k.page_id || '.' || k.first = any($2)`,
+        [warningId, dead],
+      );
+      return leased.length === 0 && (await database.query(SENDABLE, [warningId])).length === 0;
+    },
+    { deadlineMs: BACK_MS_MAX, what: `the rest of warning ${warningId} to be sent`, everyMs: 50 },
+  );
 }
 
 // ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -234,13 +265,20 @@ const UNREST = `select from cells c where c.warning_id = $1 and (
     or exists (select from unit_states where cell_id = c.id and next_at is not null))
   or not exists (select from unit_states where warning_id = $1)`;
 
+async function isAtRest(database: Database, warningId: number): Promise<boolean> {
+  return (await database.query(UNREST, [warningId])).length === 0;
+}
+
 async function carryToTheEnd(
   database: Database,
   warningId: number,
   deadlineMs: number,
 ): Promise<WarningView> {
-  const atRest = async () => (await database.query(UNREST, [warningId])).length === 0;
-  await waitUntil(atRest, { deadlineMs, what: `warning ${warningId} to come to rest`, everyMs: 200 });
+  await waitUntil(() => isAtRest(database, warningId), {
+    deadlineMs,
+    what: `warning ${warningId} to come to rest`,
+    everyMs: 200,
+  });
   await cancelWarning(database, warningId, 'the test is over');
   return waitUntil(
     async () => {
@@ -280,7 +318,7 @@ async function figures(
   database: Database,
   ledgerDirectory: string,
   warningId: number,
-  { at, part, inFlight }: Kill,
+  { at, part, inFlight, backAt }: Kill,
 ): Promise<KillFigures> {
   const after = at + (part === 'worker' ? DEAD_MS_LEAST : 0);
   let first = Infinity;
@@ -296,6 +334,7 @@ async function figures(
     [warningId, inFlight.map(({ pageId }) => pageId), inFlight.map((slice) => slice.first)],
   );
   return {
+    backMs: backAt === null ? null : backAt - at,
     firstNewSendMs: first === Infinity ? null : first - at,
     inFlight: settled.reduce((sum, { size }) => sum + size, 0),
     deadSettledMs: settled.length === 0 ? null : Math.round(Math.max(...settled.map((row) => row.at)) - at),

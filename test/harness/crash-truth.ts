@@ -76,7 +76,15 @@ async function messagesOf(ledgerDirectory: string, warningId: number): Promise<L
   return messages;
 }
 
-function keyOf({ address, channel, step }: { address: string; channel: string; step: string | null }): string {
+function keyOf({
+  address,
+  channel,
+  step,
+}: {
+  address: string;
+  channel: string;
+  step: string | null;
+}): string {
   return `${step} by ${channel} to ${address}`;
 }
 

@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest';
+import {
+  channelRefusal,
+  guard,
+  mayReachThePublic,
+  unitAnswered,
+  type AnswerFact,
+  type Purpose,
+} from './guard.ts';
+
+const NOW = 1_000_000;
+
+const facts = (changes: Partial<Parameters<typeof guard>[0]> = {}): Parameters<typeof guard>[0] => ({
+  purpose: 'rung',
+  revision: 1,
+  warning: { status: 'open', revision: 1, expiresAt: NOW + 1 },
+  now: NOW,
+  recipientId: 7,
+  answers: [],
+  ...changes,
+});
+
+const answer = (kind: AnswerFact['kind'], at = 1, who: Partial<AnswerFact> = {}): AnswerFact => ({
+  unitId: 1,
+  personId: 7,
+  householdId: null,
+  kind,
+  at,
+  ...who,
+});
+
+const OPEN = { status: 'open', revision: 1, expiresAt: NOW + 1 } as const;
+
+describe('lets a message leave', () => {
+  it.each<[string, Parameters<typeof guard>[0]]>([
+    ['while nobody has answered', facts()],
+    [
+      'to a household although its officials have answered',
+      facts({ purpose: 'household', answers: [answer('received')] }),
+    ],
+    [
+      'as a digest although the superior has answered',
+      facts({ purpose: 'digest', answers: [answer('received')] }),
+    ],
+    [
+      'to the deputy after the principal said cannot act',
+      facts({ recipientId: 8, answers: [answer('cannot act')] }),
+    ],
+    [
+      'after an answer that was taken back',
+      facts({ recipientId: 8, answers: [answer('received', 1), answer('cannot act', 2)] }),
+    ],
+    [
+      'as an all-clear after a cancel',
+      facts({ purpose: 'cancel notice', warning: { ...OPEN, status: 'cancelled' } }),
+    ],
+  ])('%s', (_when, input) => {
+    expect(guard(input)).toBeNull();
+  });
+});
+
+describe('stops a message', () => {
+  it.each<[string, Parameters<typeof guard>[0], ReturnType<typeof guard>]>([
+    ['of a cancelled warning', facts({ warning: { ...OPEN, status: 'cancelled' } }), 'cancelled'],
+    ['of an expired warning', facts({ warning: { ...OPEN, status: 'expired' } }), 'expired'],
+    ['in the very millisecond of the expiry', facts({ now: NOW + 1 }), 'expired'],
+    ['of an earlier revision', facts({ warning: { ...OPEN, revision: 2 } }), 'superseded'],
+    [
+      'to a unit of which anybody has answered',
+      facts({ answers: [answer('done', 1, { personId: 9 })] }),
+      'answered',
+    ],
+    [
+      'to a unit somebody vouched for',
+      facts({ answers: [answer('received', 1, { personId: null })] }),
+      'answered',
+    ],
+    ['to the person who said cannot act', facts({ answers: [answer('cannot act')] }), 'cannot-act'],
+    [
+      'to a household that has answered',
+      facts({ purpose: 'household', answers: [answer('received', 1, { personId: null, householdId: 7 })] }),
+      'answered',
+    ],
+    ['with an all-clear nobody needs', facts({ purpose: 'cancel notice' }), 'no-longer-needed'],
+  ])('%s', (_when, input, reason) => {
+    expect(guard(input)).toBe(reason);
+  });
+
+  it.each<Purpose>(['rung', 'bridge notice', 'digest', 'end report', 'household'])(
+    'after a cancel, whatever it is: %s',
+    (purpose) => {
+      expect(guard(facts({ purpose, warning: { ...OPEN, status: 'cancelled' } }))).toBe('cancelled');
+    },
+  );
+});
+
+it('counts the last word; of two in one millisecond cannot act', () => {
+  expect(unitAnswered([answer('cannot act', 1), answer('received', 2)])).toBe(true);
+  expect(unitAnswered([answer('received', 2), answer('cannot act', 1)])).toBe(true);
+  expect(unitAnswered([answer('cannot act', 2), answer('received', 2)])).toBe(false);
+  expect(unitAnswered([answer('received', 1, { personId: null, householdId: 3 })])).toBe(false);
+});
+
+it('lets only one kind of message reach the public', () => {
+  const all = (['exercise', 'actual'] as const).flatMap((kind) =>
+    [true, false].map((synthetic) => ({ kind, synthetic })),
+  );
+  expect(all.filter(mayReachThePublic)).toEqual([{ kind: 'actual', synthetic: false }]);
+  for (const message of all) {
+    const toThePublic = channelRefusal(message, true) === null;
+    expect(toThePublic).toBe(mayReachThePublic(message));
+    expect(channelRefusal(message, false) === null).toBe(message.kind === 'exercise');
+  }
+});
