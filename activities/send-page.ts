@@ -34,7 +34,7 @@ export type SendPageResult = {
 const TIME_BOX_MS = 5_000;
 /** A slice is cut so that it takes about this long to send. */
 const SLICE_MS = 1_000;
-const SLICE_FIRST = 100;
+const SLICE_FIRST = 200;
 const SLICE_MAX = 500;
 /** Beyond the message's own time-out: time to settle. */
 const LEASE_MARGIN_MS = 5_000;

@@ -28,6 +28,8 @@ import type {
 
 /** Letters one step takes; a district of 5,500 units opens in a few steps. */
 const LETTERS_MAX = 1_000;
+/** Letters that pass inside one step beside them, before the rest goes through the inbox. */
+const LETTERS_WITHIN_MAX = 2_000;
 const RETRIES_MAX = 2_000;
 const OPEN_PAGES_MAX = 64;
 const RANK_MAX = 32_767;
@@ -122,7 +124,11 @@ function settledLetters(letter: CellLetter): Letter[] {
 async function runTurn(tx: StepTransaction, cell: LockedCell, letters: readonly Letter[]) {
   const { warning } = cell;
   const planned: SinglePlan[] = [];
-  const turn = turnCell(letters, { rules: warning.rules, now: cell.now, most: 4 * LETTERS_MAX });
+  const turn = turnCell(letters, {
+    rules: warning.rules,
+    now: cell.now,
+    most: LETTERS_MAX + LETTERS_WITHIN_MAX,
+  });
   let next = turn.next();
   while (!next.done) next = turn.next(await supply(tx, next.value, planned));
   const result = next.value;

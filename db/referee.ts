@@ -10,6 +10,11 @@ const SHOWN_MOST = 5;
 
 export type Finding = { counts: Record<string, number>; first: string[] };
 
+/** The referee may take its time: a city's deliveries are a hundred thousand rows. For one transaction. */
+export async function takeTime(sql: Sql): Promise<void> {
+  await sql.query("set local statement_timeout = '5min'");
+}
+
 /** In the area of the warning or on the way down to it. `u` is the unit, `$1` the warning. */
 const IN_SCOPE = `exists (select from warning_areas a join units au on au.id = a.unit_id
   where a.warning_id = $1 and (a.unit_id = any(u.path) or u.id = any(au.path)))`;
@@ -189,17 +194,23 @@ export async function findChasedAfterAnswer(sql: Sql, warningId: number): Promis
 export async function findMistimed(sql: Sql, warningId: number): Promise<Finding> {
   const rows = await sql.query<{ unit_id: number; step: number; late_ms: number }>(
     `with begun as (
-       select d.unit_id, d.step, min(p.written_at) as written_at, min(d.at) filter (where d.outcome in ('handed off', 'merged')) as handed_at,
+       select d.unit_id, d.step, min(p.written_at) as written_at,
+         min(d.at) filter (where d.outcome in ('handed off', 'merged')) as handed_at,
          bool_or(d.outcome in ('failed', 'dropped', 'unknown', 'later')) as troubled
        from deliveries d join pages p on p.id = d.id / ${DELIVERY_ID_STRIDE}
-       where d.warning_id = $1 and d.purpose = 'rung' group by d.unit_id, d.step)
+       where d.warning_id = $1 and d.purpose = 'rung' group by d.unit_id, d.step),
+     paired as (
+       select unit_id, step, written_at, lag(step) over rungs as step_before,
+         lag(handed_at) over rungs as handed_before, lag(troubled) over rungs as troubled_before
+       from begun window rungs as (partition by unit_id order by step)),
+     waits as (
+       select l.ordinality as step, (l.value->>'waitMs')::float8 as wait_ms
+       from warnings w, jsonb_array_elements(w.rules->'ladder') with ordinality l where w.id = $1)
      select b.unit_id, b.step,
-       (extract(epoch from b.written_at - before.handed_at) * 1000)::float8
-         - (select (l.value->>'waitMs')::float8 from warnings w, jsonb_array_elements(w.rules->'ladder') with ordinality l
-            where w.id = $1 and l.ordinality = b.step) as late_ms
-     from begun b join begun before on before.unit_id = b.unit_id and before.step = b.step - 1
-     where before.handed_at is not null and not before.troubled
-       and not exists (select from answers a where a.warning_id = $1 and a.unit_id = b.unit_id and a.kind = 'cannot act')`,
+       (extract(epoch from b.written_at - b.handed_before) * 1000)::float8 - t.wait_ms as late_ms
+     from paired b join waits t on t.step = b.step
+     where b.step_before = b.step - 1 and b.handed_before is not null and not b.troubled_before
+       and b.unit_id not in (select unit_id from answers where warning_id = $1 and kind = 'cannot act')`,
     [warningId],
   );
   const early = rows.filter((row) => row.late_ms < -1);

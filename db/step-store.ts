@@ -15,27 +15,38 @@ import {
 } from './cells.ts';
 import type { Database, Sql } from './database.ts';
 import { findPossiblyTold, takeRetries, writePages } from './pages.ts';
-import { findHouseholds, findReachable, loadSubordinates, loadUnits, saveUnits } from './units.ts';
+import {
+  findHouseholds,
+  findReachable,
+  loadSubordinates,
+  loadUnits,
+  readScope,
+  saveUnits,
+  type Scope,
+} from './units.ts';
 
 export function createStepStore(database: Database): StepStore {
   return {
     step: (cellId, work) =>
       database.transaction(async (sql) => {
         const cell = await lockCell(sql, cellId);
-        return cell ? work(cell, transactionOf(sql, cell)) : null;
+        return cell
+          ? work(cell, transactionOf(sql, cell, await readScope(sql, cell.warning.warningId)))
+          : null;
       }),
   };
 }
 
-function transactionOf(sql: Sql, cell: LockedCell): StepTransaction {
+function transactionOf(sql: Sql, cell: LockedCell, scope: Scope): StepTransaction {
   const { cellId, now } = cell;
   const { warningId, revision, issuedAt } = cell.warning;
   return {
     takeInbox: (most) => takeInbox(sql, cellId, most),
     putLetters: (letters) => putLetters(sql, warningId, letters),
-    loadUnits: (unitIds) => loadUnits(sql, { warningId, cellId, rootUnitId: cell.rootUnitId, unitIds }),
+    loadUnits: (unitIds) =>
+      loadUnits(sql, { warningId, cellId, rootUnitId: cell.rootUnitId, scope, unitIds }),
     saveUnits: (units) => saveUnits(sql, { warningId, cellId, units }),
-    loadSubordinates: (unitIds) => loadSubordinates(sql, warningId, unitIds),
+    loadSubordinates: (unitIds) => loadSubordinates(sql, scope, unitIds),
     dueUnits: (most) => dueUnits(sql, cellId, now, most),
     unendedUnits: (most) => unendedUnits(sql, cellId, most),
     findReachable: (sends) => findReachable(sql, issuedAt, sends),

@@ -2,7 +2,7 @@
  * The referee: reads PostgreSQL and the far side's ledger and says which promises hold, with the counts behind each word.
  * It shares no rule with the engine: what should have been sent it works out by its own queries.
  */
-import type { Database } from '../db/database.ts';
+import type { Database, Sql } from '../db/database.ts';
 import {
   findChasedAfterAnswer,
   findLiveSends,
@@ -11,6 +11,7 @@ import {
   findStuck,
   findUnflaggedDuplicates,
   findUnrecordedSends,
+  takeTime,
   type Finding,
 } from '../db/referee.ts';
 import { requireWarning } from './warnings.ts';
@@ -44,16 +45,30 @@ export async function judge(
     const [deliveryId, attempt] = reference.split('.').map(Number);
     return { deliveryId: deliveryId ?? 0, attempt: attempt ?? 0, messages };
   });
-  const lost = await findLostDeliveries(database, warningId);
-  const over = warning.status !== 'open';
+  return database.transaction(async (sql) => {
+    await takeTime(sql);
+    return judgeFacts(sql, { warningId, over: warning.status !== 'open', taken });
+  });
+}
+
+async function judgeFacts(
+  sql: Sql,
+  input: {
+    warningId: number;
+    over: boolean;
+    taken: { deliveryId: number; attempt: number; messages: number }[];
+  },
+): Promise<Invariant[]> {
+  const { warningId, over, taken } = input;
+  const lost = await findLostDeliveries(sql, warningId);
   // While the warning is open, what has no outcome yet is under way.
   const missing = over ? (lost.counts['missing'] ?? 0) + (lost.counts['again'] ?? 0) : 0;
-  const unrecorded = await findUnrecordedSends(database, warningId, taken);
-  const live = await findLiveSends(database, warningId);
-  const duplicates = await findUnflaggedDuplicates(database, warningId, repeatedDeliveries(taken));
-  const chased = await findChasedAfterAnswer(database, warningId);
-  const mistimed = await findMistimed(database, warningId);
-  const stuck = await findStuck(database, warningId, OVERDUE_MS);
+  const unrecorded = await findUnrecordedSends(sql, warningId, taken);
+  const live = await findLiveSends(sql, warningId);
+  const duplicates = await findUnflaggedDuplicates(sql, warningId, repeatedDeliveries(taken));
+  const chased = await findChasedAfterAnswer(sql, warningId);
+  const mistimed = await findMistimed(sql, warningId);
+  const stuck = await findStuck(sql, warningId, OVERDUE_MS);
   const { flags = 0, duplicates: real = 0, inFlightAtCrashes = 0, unflagged = 0 } = duplicates.counts;
   return [
     verdict(1, 'no lost delivery', missing + (lost.counts['unopened'] ?? 0) === 0, lost),

@@ -5,10 +5,25 @@ import type { Config } from '../config.ts';
 import { isUnreachable, openDatabase } from '../db/database.ts';
 import { beat } from '../db/liveness.ts';
 import type { AnswerKeys } from '../domain/links.ts';
-import { answerPageRoutes } from './answer-page.ts';
+import { answerPageRoutes, codeOf } from './answer-page.ts';
+import { deadPage } from './answer-view.ts';
 import { gatewayRoutes } from './gateway.ts';
 
 const LIVENESS_EVERY_MS = 1_000;
+
+/** Long enough for a form over 2G; who holds a connection longer than this without asking anything loses it. */
+const REQUEST_MS_MAX = 60_000;
+const HEADERS_MS_MAX = 20_000;
+
+const HEADERS: Readonly<Record<string, string>> = {
+  'content-security-policy':
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+  // For browsers that are older than frame-ancestors.
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+};
 
 export type RunningWeb = { readonly url: string; stop(): Promise<void> };
 
@@ -27,27 +42,19 @@ export async function startWeb(input: {
   const app = new Hono();
   app.use(async (context, next) => {
     await next();
-    context.header(
-      'content-security-policy',
-      "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
-    );
-    context.header('referrer-policy', 'no-referrer');
-    context.header('cache-control', 'no-store');
-    context.header('x-content-type-options', 'nosniff');
+    for (const [name, value] of Object.entries(HEADERS)) context.header(name, value);
   });
-  app.route('/', answerPageRoutes({ database, keys }));
+  app.route('/', answerPageRoutes({ database, keys, log }));
   app.route('/', gatewayRoutes({ database, keys, secret: config.FENGHUO_GATEWAY_SECRET }));
   app.get('/healthz', async (context) => {
     await database.query('select 1');
     return context.json({ ok: true });
   });
+  app.notFound((context) => context.html(deadPage(), 404));
   app.onError((error, context) => {
     const away = isUnreachable(error);
-    if (!away) log(`web: ${error.name} at ${context.req.method} ${context.req.routePath}`);
-    return context.text(
-      '暂时无法处理,请稍后再试或致电上级。 / Not possible right now. Try again, or call your superior.',
-      away ? 503 : 500,
-    );
+    if (!away) log(`web: ${error.name} ${codeOf(error)} at ${context.req.method} ${context.req.path}`);
+    return context.json({ error: 'not possible right now: try again' }, away ? 503 : 500);
   });
   const server = await listen(app, config);
   const pulse = setInterval(() => void beat(database, 'web').catch(() => undefined), LIVENESS_EVERY_MS);
@@ -67,7 +74,12 @@ export async function startWeb(input: {
 function listen(app: Hono, config: Config): Promise<ReturnType<typeof serve>> {
   return new Promise((resolve, reject) => {
     const server = serve(
-      { fetch: app.fetch, hostname: config.FENGHUO_WEB_HOST, port: config.FENGHUO_WEB_PORT },
+      {
+        fetch: app.fetch,
+        hostname: config.FENGHUO_WEB_HOST,
+        port: config.FENGHUO_WEB_PORT,
+        serverOptions: { requestTimeout: REQUEST_MS_MAX, headersTimeout: HEADERS_MS_MAX },
+      },
       () => resolve(server),
     );
     server.once('error', reject);
