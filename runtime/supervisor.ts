@@ -6,8 +6,11 @@ import { logTail, pause, waitUntil } from './processes.ts';
 
 const READY_MS_MAX = 60_000;
 const STOP_MS_MAX = 20_000;
-/** A process that dies at once is not started again in a tight circle. */
+/** A process that dies is started again at once; one that goes on dying ever more rarely. */
 const RESTART_AFTER_MS = 500;
+const RESTART_AFTER_MS_MAX = 3_000;
+/** Whoever lived so long has earned a quick restart. */
+const STEADY_MS = 30_000;
 
 export type Supervised = {
   readonly name: string;
@@ -37,11 +40,15 @@ export function supervise(input: {
   let ended: string | null = null;
   let stopping = false;
   let restarts = 0;
+  let wasReady = false;
+  let startedAt = 0;
+  let again = RESTART_AFTER_MS / 2;
 
   function start(): void {
     const output = openSync(input.logFile, 'a', 0o600);
     said = null;
     ended = null;
+    startedAt = Date.now();
     const started = fork(input.file, input.args, {
       env: input.env,
       // Its own session: Ctrl-C in the terminal reaches us alone, and we stop it in order.
@@ -52,16 +59,21 @@ export function supervise(input: {
     closeSync(output);
     child = started;
     started.on('message', (message: Record<string, unknown>) => {
-      if (message['ready'] === true) said = message;
+      if (message['ready'] !== true) return;
+      said = message;
+      wasReady = true;
     });
     started.on('error', () => undefined);
     started.on('exit', (code, signal) => {
       ended = signal ?? `exit code ${code ?? 'unknown'}`;
       child = null;
-      if (stopping || input.restart === false) return;
+      // What never came up is a fault of its configuration: `ready` says so, and nothing is tried for ever.
+      if (stopping || !wasReady || input.restart === false) return;
+      again =
+        Date.now() - startedAt > STEADY_MS ? RESTART_AFTER_MS : Math.min(again * 2, RESTART_AFTER_MS_MAX);
       restarts += 1;
       input.log(`${input.name} ended (${ended}); it is started again.`);
-      void pause(RESTART_AFTER_MS).then(() => {
+      void pause(again).then(() => {
         if (!stopping) start();
       });
     });
@@ -82,7 +94,7 @@ export function supervise(input: {
     async ready() {
       await waitUntil(
         () => {
-          if (ended !== null && restarts === 0) {
+          if (ended !== null && !wasReady) {
             throw new RuntimeError(
               'process-failed',
               `${input.name} ended (${ended}) before it was ready. Its log says:\n${logTail(input.logFile)}`,

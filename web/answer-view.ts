@@ -29,14 +29,14 @@ h2{font-size:1.2em;margin:0 0 8px}p{margin:8px 0}a{color:#003a75;display:inline-
 .drill{margin:0 0 8px;padding:6px 10px;border:2px dashed #111;font-weight:bold}
 .note,.ok{border:3px solid #8b0000;padding:10px;margin:12px 0}.ok{border-color:#0b3d0b}
 fieldset{border:0;margin:16px 0;padding:0}legend{font-weight:bold;padding:0}
-.pick{display:block;border:2px solid #444;margin:8px 0;padding:10px;min-height:24px}.pick input{width:24px;height:24px;margin:0 8px 0 0;vertical-align:middle}
-.field{display:block;margin:12px 0 4px}.box{font-size:1.3em;width:7em;max-width:90%;min-height:44px;padding:6px;border:2px solid #444;background:#fff;color:#111}
+.pick{display:block;border:2px solid #444;margin:8px 0;padding:10px 10px 10px 42px;text-indent:-32px;min-height:24px}.pick input{width:24px;height:24px;margin:0 8px 0 0;vertical-align:middle}
+.field{display:block;margin:12px 0 4px}.inner{margin:0 0 16px 42px}.box{font-size:1.3em;width:7em;max-width:90%;min-height:44px;padding:6px;border:2px solid #444;background:#fff;color:#111}
 button{font-size:1.2em;min-height:52px;padding:12px;margin:16px 0 0;width:100%;background:#0b3d0b;color:#fff;border:0}
 input:focus,button:focus,a:focus{outline:3px solid #003f87;outline-offset:2px}.small{font-size:.9em;color:#333}.wrap{word-wrap:break-word}`;
 
 function shell(language: Language, title: string, body: Page): Page {
   return html`<!doctype html>
-    <html lang="${language === 'zh' ? 'zh-CN' : 'en'}">
+    <html lang="${htmlLanguage(language)}">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width,initial-scale=1" />
@@ -66,13 +66,13 @@ function framed(link: AnswerLink, language: Language, title: string, body: Page)
   return shell(
     language,
     title,
-    html`${drill}
+    html`${drill((mark, text) => `${mark} ${text}`)}
       <h1 class="${link.level}">
         ${SHAPES[link.level] ?? ''} ${heading.slice(0, 1).toUpperCase()}${heading.slice(1)}
       </h1>
       ${body}
       <p class="small">${say('footer', { issuer: link.issuer, warningId: link.warningId })}</p>
-      ${drill}`,
+      ${drill((mark, text) => `${text} ${mark}`)}`,
   );
 }
 
@@ -90,23 +90,27 @@ export function formPage(
     say('title'),
     html`${wrong ? noteBox(language, wrong.note) : ''}
       ${link.late ? noteBox(language, endedNote(link, language)) : ''}
-      <p lang="${language === 'zh' ? 'zh-CN' : 'en'}">${language === 'zh' ? link.textZh : link.textEn}</p>
+      <p>${language === 'zh' ? link.textZh : link.textEn}</p>
       <p><strong>${say('to', { units: unitNames(link.units, language) })}</strong></p>
       ${said(link, language)}
       <form method="post">
         <fieldset>
           <legend>${say(link.firstAt === null ? 'question' : 'questionAgain')}</legend>
-          ${PICKS.map(({ value, word, means }) => pick(say, value, word, means, typed.answer))}
-          <label class="field" for="count">${say('count')}</label>
-          <input
-            class="box"
-            id="count"
-            name="count"
-            type="tel"
-            maxlength="7"
-            autocomplete="off"
-            value="${typed.count}"
-          />
+          ${pick(say, 'received', 'received', 'receivedMeans', typed.answer)}
+          ${pick(say, 'done', 'done', 'doneMeans', typed.answer)}
+          <div class="inner">
+            <label class="field" for="count">${say('count')}</label>
+            <input
+              class="box"
+              id="count"
+              name="count"
+              type="tel"
+              maxlength="7"
+              autocomplete="off"
+              value="${typed.count}"
+            />
+          </div>
+          ${pick(say, 'cannot', 'cannot', 'cannotMeans', typed.answer)}
         </fieldset>
         <label class="field" for="number"><strong>${say('number')}</strong></label>
         <input
@@ -122,17 +126,9 @@ export function formPage(
         <p class="small" id="help">${say('numberHelp')}</p>
         <button type="submit">${say('send')}</button>
       </form>
-      <a href="?lang=${language === 'zh' ? 'en' : 'zh'}" lang="${language === 'zh' ? 'en' : 'zh-CN'}"
-        >${say('otherLanguage')}</a
-      >`,
+      ${otherLanguage(language)}`,
   );
 }
-
-const PICKS = [
-  { value: 'received', word: 'received', means: 'receivedMeans' },
-  { value: 'done', word: 'done', means: 'doneMeans' },
-  { value: 'cannot', word: 'cannot', means: 'cannotMeans' },
-] as const;
 
 type Say = ReturnType<typeof speaker>;
 
@@ -189,7 +185,8 @@ export function recordedPage(
             : ''
         }
       </div>
-      ${link.late ? noteBox(language, say('late')) : html`<p>${say(after[answer])}</p>`}
+      ${link.late ? noteBox(language, say('late')) : ''}
+      <p>${say(link.late ? 'afterLate' : after[answer])}</p>
       <a href="?lang=${language}">${say('again')}</a>`,
   );
 }
@@ -208,7 +205,7 @@ export function closedPage(link: AnswerLink, language: Language): Page {
       </div>
       <p><strong>${say('closedNow')}</strong></p>
       <p>${language === 'zh' ? link.textZh : link.textEn}</p>
-      ${said(link, language)}`,
+      ${said(link, language)} ${otherLanguage(language)}`,
   );
 }
 
@@ -267,8 +264,19 @@ export function notNowPage(typed: Typed | null): Page {
   );
 }
 
+function otherLanguage(language: Language): Page {
+  const other = language === 'zh' ? 'en' : 'zh';
+  return html`<a href="?lang=${other}" lang="${htmlLanguage(other)}"
+    >${sayOnPage(language, 'otherLanguage')}</a
+  >`;
+}
+
+function htmlLanguage(language: Language): string {
+  return language === 'zh' ? 'zh-CN' : 'en';
+}
+
 function noteBox(language: Language, text: string): Page {
-  return html`<p class="note" role="alert"><strong>${sayOnPage(language, 'noteWord')}</strong>: ${text}</p>`;
+  return html`<p class="note" role="alert"><strong>${sayOnPage(language, 'note', { text })}</strong></p>`;
 }
 
 function endedNote(link: AnswerLink, language: Language): string {
