@@ -72,12 +72,16 @@ const NEW_UNIT: Readonly<Record<string, unknown>> = newUnit({
 
 const ALWAYS_KEPT: ReadonlySet<string> = new Set(['unitId', 'tier', 'superiorId', 'subordinates']);
 
-function compact({ timers, ...unit }: UnitState): StoredState {
-  const differs = ([key, value]: [string, unknown]) =>
-    ALWAYS_KEPT.has(key) || (Array.isArray(value) ? value.length > 0 : value !== NEW_UNIT[key]);
-  const set = Object.entries(timers).filter(([, at]) => at !== null);
-  const kept = Object.fromEntries(Object.entries(unit).filter(differs)) as unknown as StoredState;
-  return set.length > 0 ? { ...kept, timers: Object.fromEntries(set) } : kept;
+/** Written with plain loops: it runs for every unit of every step. */
+function compact(unit: UnitState): Record<string, unknown> {
+  const kept: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(unit)) {
+    if (key === 'timers' || (value === NEW_UNIT[key] && !ALWAYS_KEPT.has(key))) continue;
+    if (!Array.isArray(value) || value.length > 0) kept[key] = value;
+  }
+  const set = Object.entries(unit.timers).filter(([, at]) => at !== null);
+  if (set.length > 0) kept['timers'] = Object.fromEntries(set);
+  return kept;
 }
 
 /** The units of the warning directly below each of these, by superior. */

@@ -123,8 +123,12 @@ export function newUnit(input: {
   superiorId: UnitId | null;
   subordinates: number;
 }): UnitState {
+  // Each field by name: spread from a row of the database, the object has no fast shape, and a city has 100,000 of them.
   return {
-    ...input,
+    unitId: input.unitId,
+    tier: input.tier,
+    superiorId: input.superiorId,
+    subordinates: input.subordinates,
     status: 'waiting',
     ended: null,
     openedAt: null,
@@ -198,14 +202,15 @@ export function advance(unit: UnitState, message: Message, rules: Rules, now: In
 
 /** The work of one `advance`: it gathers what comes out while the unit changes. */
 class Turn {
-  unit: UnitState;
+  /** A copy of our own: the one that was given stays as it was. */
+  readonly unit: UnitState;
   readonly sends: Send[] = [];
   readonly messages: Outgoing[] = [];
   private readonly rules: Rules;
   private readonly now: Instant;
 
   constructor(unit: UnitState, rules: Rules, now: Instant) {
-    this.unit = unit;
+    this.unit = { ...unit };
     this.rules = rules;
     this.now = now;
   }
@@ -492,7 +497,7 @@ class Turn {
   }
 
   private change(changes: Partial<UnitState>): void {
-    this.unit = { ...this.unit, ...changes };
+    Object.assign(this.unit, changes);
   }
 
   private setTimers(timers: Partial<Timers>): void {

@@ -62,17 +62,18 @@ function framed(link: AnswerLink, language: Language, title: string, body: Page)
     numeral: level?.numeral ?? '',
   });
   const mark = EXERCISE_MARK[language];
-  const drill = link.kind === 'exercise' ? html`<p class="drill">${mark} ${say('exercise')} ${mark}</p>` : '';
+  const exercise = say('exercise');
+  const drill = (line: string) => (link.kind === 'exercise' ? html`<p class="drill">${line}</p>` : '');
   return shell(
     language,
     title,
-    html`${drill((mark, text) => `${mark} ${text}`)}
+    html`${drill(`${mark}${language === 'zh' ? '' : ' '}${exercise}`)}
       <h1 class="${link.level}">
         ${SHAPES[link.level] ?? ''} ${heading.slice(0, 1).toUpperCase()}${heading.slice(1)}
       </h1>
       ${body}
       <p class="small">${say('footer', { issuer: link.issuer, warningId: link.warningId })}</p>
-      ${drill((mark, text) => `${text} ${mark}`)}`,
+      ${drill(`${exercise}${language === 'zh' ? '' : ' '}${mark}`)}`,
   );
 }
 

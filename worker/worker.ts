@@ -198,6 +198,12 @@ function noop(): void {
   // The bundler's progress is of no use to an operator.
 }
 
+/** Senders have activities only; the SDK finds that worth a warning for each. */
+const EXPECTED_WARNINGS: ReadonlySet<string> = new Set([
+  'No workflows registered, not polling for workflow tasks',
+  'No activities registered, not polling for activity tasks',
+]);
+
 let quieted = false;
 
 /**
@@ -211,6 +217,7 @@ function logOnce(log: (line: string) => void): void {
     shutdownSignals: [],
     telemetryOptions: { logging: { filter: 'ERROR', forward: {} } },
     logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
+      if (EXPECTED_WARNINGS.has(message)) return;
       log(`temporal ${level}: ${message} ${meta?.error instanceof Error ? meta.error.message : ''}`.trim());
     }),
   });

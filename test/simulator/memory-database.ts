@@ -1,0 +1,318 @@
+/**
+ * PostgreSQL as far as the engine leans on it: transactions that commit whole or not at all, row locks with a time-out, ids
+ * handed out at the insert and rows seen at the commit, one clock. What one statement sees is what had been committed when
+ * it ran, and its own transaction's writes.
+ */
+import type { Outcome } from '../../domain/delivery.ts';
+import type { Audience, CellLetter } from '../../domain/store.ts';
+import type { Channel, Rules } from '../../domain/rules.ts';
+import type { Purpose } from '../../domain/guard.ts';
+import type { LevelId } from '../../domain/levels.ts';
+import type { Instant } from '../../domain/time.ts';
+import type { Message, UnitId, UnitState } from '../../domain/unit.ts';
+import { Unreachable, type Link, type Process, type Session, type Use } from './connection.ts';
+import type { SimulatedWorld } from './world.ts';
+
+export const LOCK_TIMEOUT_MS = 3_000;
+/** As in db/pages.ts. */
+export const DELIVERY_ID_STRIDE = 1_024;
+
+export type WarningRow = {
+  warningId: number;
+  revision: number;
+  kind: 'exercise' | 'actual';
+  hazard: string;
+  level: LevelId;
+  issuer: string;
+  textZh: string;
+  textEn: string;
+  speed: number;
+  status: 'open' | 'cancelled' | 'expired';
+  issuedAt: Instant;
+  expiresAt: Instant;
+  endedAt: Instant | null;
+  rules: Rules;
+};
+
+export type CellRow = {
+  cellId: number;
+  unitId: UnitId;
+  status: 'open' | 'closed';
+  nextDeadline: Instant | null;
+  steppedAt: Instant | null;
+  rungAt: Instant | null;
+  noticesWritten: boolean;
+};
+
+export type InboxRow = {
+  id: number;
+  cellId: number;
+  unitId: UnitId | null;
+  priority: number;
+  body: Message | CellLetter;
+  at: Instant;
+};
+
+export type UnitRow = { cellId: number; state: UnitState; nextAt: Instant | null; faulty: boolean };
+
+export type PageRow = {
+  pageId: number;
+  cellId: number;
+  revision: number;
+  purpose: Purpose;
+  step: number;
+  channel: Channel;
+  audience: Audience;
+  members: { unitId: UnitId; recipientId: number; deliveryId: number; attempt: number; again: boolean }[];
+  writtenAt: Instant;
+  endedAt: Instant | null;
+};
+
+export type ClaimRow = {
+  pageId: number;
+  first: number;
+  size: number;
+  leaseUntil: Instant;
+  claimedAt: Instant;
+  settledAt: Instant | null;
+};
+
+export type DeliveryRow = {
+  deliveryId: number;
+  attempt: number;
+  pageId: number;
+  cellId: number;
+  unitId: UnitId;
+  recipientId: number;
+  audience: Audience;
+  purpose: Purpose;
+  step: number;
+  channel: Channel;
+  outcome: Outcome;
+  reason: string | null;
+  possibleDuplicate: boolean;
+  at: Instant;
+  /** When the row could be read. */
+  committedAt: Instant;
+};
+
+export type RetryRow = {
+  deliveryId: number;
+  attempt: number;
+  cellId: number;
+  pageId: number;
+  unitId: UnitId;
+  recipientId: number;
+  dueAt: Instant;
+};
+
+export type KeyRow = { deliveryId: number; outcome: Outcome | null; at: Instant | null };
+
+export type AnswerRow = {
+  id: number;
+  actId: number;
+  unitId: UnitId;
+  personId: number | null;
+  householdId: number | null;
+  kind: 'received' | 'done' | 'cannot act';
+  at: Instant;
+  committedAt: Instant;
+};
+
+/** Builds of the store that are broken on purpose. */
+export type Sabotage = { inboxByCursor?: boolean; leaseIgnored?: boolean; settlementUnlocked?: boolean };
+
+/** What a checker hears of commits, while they happen. */
+export type CommitWatch = {
+  unitsSaved(before: UnitState | null, after: UnitState, now: Instant): void;
+  pageWritten(page: PageRow): void;
+};
+
+export class MemoryDatabase {
+  warning: WarningRow | null = null;
+  readonly cells = new Map<number, CellRow>();
+  readonly inbox = new Map<number, InboxRow>();
+  readonly units = new Map<UnitId, UnitRow>();
+  readonly pages = new Map<number, PageRow>();
+  readonly claims = new Map<number, ClaimRow[]>();
+  /** By `deliveryKey`. */
+  readonly deliveries = new Map<number, DeliveryRow>();
+  readonly retries = new Map<number, RetryRow>();
+  readonly keys = new Map<string, KeyRow>();
+  readonly answers: AnswerRow[] = [];
+  readonly deadLetters: { unitId: UnitId; reason: string; at: Instant }[] = [];
+  readonly cursors = new Map<number, number>();
+  readonly open = new Set<Transaction>();
+  readonly world: SimulatedWorld;
+  readonly link: Link;
+  readonly sabotage: Sabotage;
+  watch: CommitWatch | null = null;
+  /** Rises with each commit. */
+  version = 0;
+  lockTimeouts = 0;
+  readonly counters = { cell: 0, inbox: 0, page: 0, answer: 0 };
+  private readonly locks = new Map<string, Lock>();
+
+  constructor(world: SimulatedWorld, link: Link, sabotage: Sabotage = {}) {
+    this.world = world;
+    this.link = link;
+    this.sabotage = sabotage;
+  }
+
+  get now(): Instant {
+    return this.link.scheduler.now;
+  }
+
+  async transaction<T>(process: Process, use: Use, work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const session = this.link.open(process, use);
+    const tx = new Transaction(this, session);
+    try {
+      await this.link.trip(session);
+      this.open.add(tx);
+      const result = await work(tx);
+      await tx.commit();
+      return result;
+    } catch (error) {
+      tx.abort();
+      throw error;
+    } finally {
+      this.link.close(session);
+    }
+  }
+
+  lockHolder(key: string): Transaction | undefined {
+    return this.locks.get(key)?.holder;
+  }
+
+  async lock(tx: Transaction, key: string): Promise<void> {
+    const lock = this.locks.get(key);
+    if (!lock) {
+      this.locks.set(key, { holder: tx, waiting: [] });
+      tx.held.push(key);
+      return;
+    }
+    if (lock.holder === tx) return;
+    await new Promise<void>((resolve, reject) => {
+      const waiter: Waiter = { tx, resolve, reject, done: false };
+      lock.waiting.push(waiter);
+      tx.waiter = waiter;
+      this.link.scheduler.after(LOCK_TIMEOUT_MS, () => {
+        if (waiter.done) return;
+        waiter.done = true;
+        this.lockTimeouts += 1;
+        if (tx.session.process.alive) reject(new Error('canceling statement due to lock timeout'));
+      });
+    });
+  }
+
+  release(tx: Transaction): void {
+    for (const key of tx.held) {
+      const lock = this.locks.get(key);
+      if (!lock) continue;
+      let next = lock.waiting.shift();
+      while (next?.done) next = lock.waiting.shift();
+      if (!next) {
+        this.locks.delete(key);
+        continue;
+      }
+      next.done = true;
+      lock.holder = next.tx;
+      next.tx.held.push(key);
+      next.tx.waiter = null;
+      if (next.tx.session.process.alive) next.resolve();
+    }
+    tx.held.length = 0;
+  }
+
+  /** Ends open transactions of a killed process, or of a server that went down; `survives` commits what was on its way. */
+  abandon(of: (tx: Transaction) => boolean, survives: () => boolean): { aborted: number; committed: number } {
+    const counts = { aborted: 0, committed: 0 };
+    for (const tx of [...this.open]) {
+      if (!of(tx)) continue;
+      if (tx.state === 'committing' && survives()) {
+        tx.apply();
+        counts.committed += 1;
+      } else {
+        tx.abort();
+        counts.aborted += 1;
+      }
+    }
+    return counts;
+  }
+}
+
+type Waiter = { tx: Transaction; resolve: () => void; reject: (error: Error) => void; done: boolean };
+type Lock = { holder: Transaction; waiting: Waiter[] };
+
+export function deliveryKey(deliveryId: number, attempt: number): number {
+  return deliveryId * 16 + attempt;
+}
+
+export class Transaction {
+  state: 'open' | 'committing' | 'committed' | 'aborted' = 'open';
+  readonly held: string[] = [];
+  waiter: Waiter | null = null;
+  readonly db: MemoryDatabase;
+  readonly session: Session;
+  private readonly effects: (() => void)[] = [];
+
+  constructor(db: MemoryDatabase, session: Session) {
+    this.db = db;
+    this.session = session;
+  }
+
+  /** Before each statement: others may come in between. */
+  async statement(): Promise<void> {
+    const { link } = this.db;
+    if (link.pauseShare > 0 && link.scheduler.chance(link.pauseShare)) await link.trip(this.session);
+    if (this.state !== 'open') throw new Unreachable();
+  }
+
+  async lock(key: string): Promise<void> {
+    await this.db.lock(this, key);
+    if (this.state !== 'open') throw new Unreachable();
+  }
+
+  /** What the commit does to the tables. */
+  write(effect: () => void): void {
+    this.effects.push(effect);
+  }
+
+  async commit(): Promise<void> {
+    const { link } = this.db;
+    if (this.state !== 'open') throw new Unreachable();
+    this.state = 'committing';
+    if (link.pauseShare > 0) {
+      await new Promise<void>((resolve, reject) => {
+        link.scheduler.after(link.latency(), () => {
+          link.strike();
+          if (this.state === 'committing') this.apply();
+          if (!this.session.process.alive) return;
+          if (this.session.broken) reject(new Unreachable());
+          else resolve();
+        });
+      });
+    } else this.apply();
+    await link.trip(this.session);
+  }
+
+  apply(): void {
+    this.state = 'committed';
+    this.db.open.delete(this);
+    for (const effect of this.effects) effect();
+    this.db.version += 1;
+    this.db.release(this);
+  }
+
+  abort(): void {
+    if (this.state === 'committed' || this.state === 'aborted') return;
+    this.state = 'aborted';
+    this.db.open.delete(this);
+    const { waiter } = this;
+    if (waiter && !waiter.done) {
+      waiter.done = true;
+      if (this.session.process.alive) waiter.reject(new Unreachable());
+    }
+    this.db.release(this);
+  }
+}
