@@ -56,7 +56,8 @@ export async function sendPage(dependencies: SendPageDependencies, pageId: numbe
     if (claimed.kind === 'ended') return { ended: true, againInMs: 0, sent };
     if (claimed.kind === 'wait') return { ended: false, againInMs: Math.max(50, claimed.waitMs), sent };
     const { slice } = claimed;
-    const settlements = await sendSlice(dependencies, slice, claimedAt + leaseMs - channel.messageTimeoutMs);
+    const stopAt = claimedAt + leaseMs - channel.messageTimeoutMs;
+    const settlements = await sendSlice(dependencies, slice, { claimedAt, stopAt });
     await settleWithin(dependencies, settled(slice, settlements), claimedAt + leaseMs);
     sent += settlements.filter((settlement) => settlement.outcome === 'handed off').length;
     most = nextSliceSize(slice.deliveries.length, monotonic() - claimedAt);
@@ -84,17 +85,20 @@ async function settleWithin(
   }
 }
 
+/** When a slice was asked for, and when no further send of it may begin, by the monotonic clock. */
+type SliceTimes = { claimedAt: number; stopAt: number };
+
 /** Sends the deliveries of a slice, some at once; starts none after `stopAt`. One failure never stops the others. */
 async function sendSlice(
   dependencies: SendPageDependencies,
   slice: ClaimedSlice,
-  stopAt: number,
+  times: SliceTimes,
 ): Promise<Settlement[]> {
   const settlements: Settlement[] = new Array<Settlement>(slice.deliveries.length);
   const queue = slice.deliveries.entries();
   const sendSome = async () => {
     for (const [index, delivery] of queue) {
-      settlements[index] = await settleOne(dependencies, slice, delivery, stopAt);
+      settlements[index] = await settleOne(dependencies, slice, delivery, times);
     }
   };
   const lanes = Math.min(dependencies.channel.concurrency, slice.deliveries.length);
@@ -106,13 +110,14 @@ async function settleOne(
   dependencies: SendPageDependencies,
   slice: ClaimedSlice,
   delivery: ClaimedDelivery,
-  stopAt: number,
+  { claimedAt, stopAt }: SliceTimes,
 ): Promise<Settlement> {
   const without = withoutSending(dependencies, slice, delivery, stopAt);
   if (without) return without;
-  const startedAt = dependencies.monotonic();
   const result = await handOver(dependencies.channel, messageOf(dependencies, slice, delivery));
-  return settlementOf(slice, delivery, result, slice.now + Math.round(dependencies.monotonic() - startedAt));
+  // PostgreSQL's clock was read after the claim was asked for, so this is never earlier than the hand-off was. Counted from
+  // the begin of this send it would be: deliveries wait for their turn within a slice, and their deadlines came too early.
+  return settlementOf(slice, delivery, result, slice.now + Math.ceil(dependencies.monotonic() - claimedAt));
 }
 
 /** Deliveries that need no send: dropped by the guard, merged into another, without an address, or out of time. */

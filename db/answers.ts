@@ -62,10 +62,9 @@ function stored(admitted: string, graceMs: string): string {
     select c.id, a.unit_id, a.priority, json_build_object(
       'kind', case when a.kind = 'cannot act' then a.kind else 'answered' end, 'answer', a.kind, 'at', now.ms)
     from concerned a join cells c on c.warning_id = a.warning_id and c.unit_id = a.cell_unit_id, now
-    -- A household has no state of its own: the fact is enough. The same person saying the same again moves nothing.
-    where a.household_id is null and (a.person_id is null or a.kind is distinct from (
-      select o.kind from answers o where o.warning_id = a.warning_id and o.unit_id = a.unit_id and o.person_id = a.person_id
-      order by o.id desc limit 1)))`;
+    -- A household has no state of its own: the fact is enough. The same person saying the same again may lift what another
+    -- said in between, committed or not yet: the guard counts it, so the unit must hear of it.
+    where a.household_id is null)`;
 }
 
 function columns(acts: readonly AnswerAct[]): unknown[] {

@@ -97,7 +97,7 @@ export async function findPossiblyTold(sql: Sql, cellId: number): Promise<Planne
   }>(
     `select recipient_id, audience, channel, min(unit_id) as unit_id from deliveries
      where cell_id = $1 and outcome in ('handed off', 'unknown') and purpose <> 'cancel notice'
-     group by recipient_id, audience, channel order by recipient_id`,
+     group by recipient_id, audience, channel order by recipient_id, audience, channel`,
     [cellId],
   );
   return groupPages(

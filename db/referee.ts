@@ -8,6 +8,12 @@ import { DELIVERY_ID_STRIDE } from './pages.ts';
 /** Offending rows shown for each invariant. */
 const SHOWN_MOST = 5;
 
+/** From a step's clock to its last statement. */
+const STEP_MS_MAX = 1_000;
+
+/** From the moment that stands in an answer to its commit, before which no claim can see it. */
+const COMMIT_MS_MAX = 1_000;
+
 export type Finding = { counts: Record<string, number>; first: string[] };
 
 /** The referee may take its time: a city's deliveries are a hundred thousand rows. For one transaction. */
@@ -169,27 +175,39 @@ export async function findUnflaggedDuplicates(
   };
 }
 
-/** 7a. Nobody is chased after answering: no slice was claimed for a message after the answer that made it needless. */
+/**
+ * 7a. Nobody is chased after answering: no slice was claimed for a message after the answer that made it needless was
+ * committed. An answer holds the time of its statement; one that was claimed over before its commit can have come is a race.
+ */
 export async function findChasedAfterAnswer(sql: Sql, warningId: number): Promise<Finding> {
-  const rows = await sql.query<{ line: string }>(
-    `select format('delivery %s attempt %s, unit %s', d.id, d.attempt, d.unit_id) as line
+  const rows = await sql.query<{ line: string; raced: boolean }>(
+    `select format('delivery %s attempt %s, unit %s, %s ms after the answer', d.id, d.attempt, d.unit_id,
+         round(extract(epoch from k.claimed_at - a.at) * 1000)) as line,
+       k.claimed_at < a.at + $2 * interval '1 millisecond' as raced
      from deliveries d
      join pages p on p.id = d.page_id
      join claims k on k.page_id = d.page_id and
        coalesce(array_position(p.delivery_ids, d.id) - 1, d.id % ${DELIVERY_ID_STRIDE}) between k.first and k.first + k.size - 1
-     where d.warning_id = $1 and d.purpose in ('rung', 'bridge notice') and d.outcome in ('handed off', 'unknown')
-       and exists (select from answers a where a.warning_id = $1 and a.unit_id = d.unit_id and a.household_id is null
+     cross join lateral (
+       select min(at) as at from answers a where a.warning_id = $1 and a.unit_id = d.unit_id and a.household_id is null
          and a.kind <> 'cannot act' and a.at < k.claimed_at
          and not exists (select from answers b where b.warning_id = $1 and b.unit_id = d.unit_id
-           and b.kind = 'cannot act' and b.at >= a.at))`,
-    [warningId],
+           and b.kind = 'cannot act' and b.at >= a.at)) a
+     where d.warning_id = $1 and d.purpose in ('rung', 'bridge notice') and d.outcome in ('handed off', 'unknown')
+       and a.at is not null`,
+    [warningId, COMMIT_MS_MAX],
   );
-  return { counts: { chased: rows.length }, first: rows.slice(0, SHOWN_MOST).map((row) => row.line) };
+  const chased = rows.filter((row) => !row.raced);
+  return {
+    counts: { chased: chased.length, raced: rows.length - chased.length },
+    first: chased.slice(0, SHOWN_MOST).map((row) => row.line),
+  };
 }
 
 /**
  * 7b. Escalations on time: the first page of a rung was written no earlier than the wait after the first hand-off of the rung
- * before, where that one was handed off and did not fail; and how late it was at most.
+ * before, where that one was handed off and did not fail; or, where it was not handed off in time (no worker was there), than
+ * the rule pack's `handOffMax` after it was written. And how late it was at most.
  */
 export async function findMistimed(sql: Sql, warningId: number): Promise<Finding> {
   const rows = await sql.query<{ unit_id: number; step: number; late_ms: number }>(
@@ -200,18 +218,24 @@ export async function findMistimed(sql: Sql, warningId: number): Promise<Finding
        from deliveries d join pages p on p.id = d.id / ${DELIVERY_ID_STRIDE}
        where d.warning_id = $1 and d.purpose = 'rung' group by d.unit_id, d.step),
      paired as (
-       select unit_id, step, written_at, lag(step) over rungs as step_before,
+       select unit_id, step, written_at, lag(step) over rungs as step_before, lag(written_at) over rungs as written_before,
          lag(handed_at) over rungs as handed_before, lag(troubled) over rungs as troubled_before
        from begun window rungs as (partition by unit_id order by step)),
      waits as (
-       select l.ordinality as step, (l.value->>'waitMs')::float8 as wait_ms
-       from warnings w, jsonb_array_elements(w.rules->'ladder') with ordinality l where w.id = $1)
-     select b.unit_id, b.step,
-       (extract(epoch from b.written_at - b.handed_before) * 1000)::float8 - t.wait_ms as late_ms
-     from paired b join waits t on t.step = b.step
-     where b.step_before = b.step - 1 and b.handed_before is not null and not b.troubled_before
-       and b.unit_id not in (select unit_id from answers where warning_id = $1 and kind = 'cannot act')`,
-    [warningId],
+       select l.ordinality as step, (l.value->>'waitMs')::float8 * interval '1 millisecond' as wait,
+         -- The timer counts from the step's own clock, and a page is written a moment later.
+         ((w.rules->>'handOffMaxMs')::float8 - $2) * interval '1 millisecond' as hand_off_max
+       from warnings w, jsonb_array_elements(w.rules->'ladder') with ordinality l where w.id = $1),
+     timed as (
+       select b.unit_id, b.step, b.written_at, b.handed_before, b.handed_before + t.wait as answer_by,
+         b.written_before + t.hand_off_max as hand_off_by
+       from paired b join waits t on t.step = b.step
+       where b.step_before = b.step - 1 and b.handed_before is not null and not b.troubled_before
+         and b.unit_id not in (select unit_id from answers where warning_id = $1 and kind = 'cannot act'))
+     select unit_id, step, (extract(epoch from written_at - case
+         when written_at < answer_by and handed_before > hand_off_by then hand_off_by else answer_by end) * 1000)::float8 as late_ms
+     from timed`,
+    [warningId, STEP_MS_MAX],
   );
   const early = rows.filter((row) => row.late_ms < -1);
   const late = rows.map((row) => row.late_ms).sort((one, other) => one - other);

@@ -6,6 +6,8 @@ import type { Database, Sql } from './database.ts';
 /** See `PageStore.settle`. A slice that was settled before is left as it is. */
 export async function settleSlice(database: Database, slice: SettledSlice): Promise<void> {
   await database.transaction(async (sql) => {
+    // Two slices of a page settled at once would each not see the other, and the page would never end.
+    await sql.query('select from pages where id = $1 for no key update', [slice.page.pageId], 'lock-page-to-settle');
     const [mine] = await sql.query(
       `update claims set settled_at = clock_timestamp() where page_id = $1 and first = $2 and settled_at is null
        returning page_id`,
@@ -90,7 +92,10 @@ async function insertRetries(sql: Sql, slice: SettledSlice): Promise<void> {
   );
 }
 
-/** Tells the person's other deliveries of the same rung what became of this one, once it is certain. */
+/**
+ * Tells the person's other deliveries of the same rung what became of this one, once it is certain. One that was dropped after
+ * an attempt that may have arrived keeps its key: freed, another unit's delivery would tell the person again, unflagged.
+ */
 async function settleKeys(sql: Sql, slice: SettledSlice): Promise<void> {
   const certain = slice.settlements.filter(
     (settlement) => settlement.keyed && settlement.retryAfterMs === null && settlement.outcome !== 'merged',
@@ -110,7 +115,9 @@ async function settleKeys(sql: Sql, slice: SettledSlice): Promise<void> {
       page.channel,
       certain.map((settlement) => settlement.recipientId),
       certain.map((settlement) => settlement.deliveryId),
-      certain.map((settlement) => settlement.outcome),
+      certain.map(({ outcome, possibleDuplicate }) =>
+        outcome === 'dropped' && possibleDuplicate ? 'unknown' : outcome,
+      ),
       certain.map((settlement) => new Date(settlement.at).toISOString()),
     ],
     'settle-keys',

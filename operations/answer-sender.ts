@@ -9,7 +9,10 @@ const CHARACTERS_MOST = 40;
  * country is one of mainland China, as at the import. Null for what is no number.
  */
 export function parseSender(from: string): string | null {
-  const text = from.normalize('NFKC').trim();
+  const text = from
+    .normalize('NFKC')
+    .trim()
+    .replace(/^\((\+?86)\)/, '$1');
   if (text.length > CHARACTERS_MOST) return null;
   const number = parsePhoneNumber(text, { defaultCountry: 'CN', extract: false });
   if (number) return number.ext === undefined ? number.number : null;

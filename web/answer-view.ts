@@ -25,7 +25,7 @@ const SHAPES: Readonly<Record<string, string>> = { red: '■', orange: '◆', ye
 const STYLE = `body{margin:0;background:#fff;color:#111;font:18px/1.5 sans-serif}main{max-width:34em;margin:auto;padding:12px}
 h1{font-size:1.35em;line-height:1.3;margin:0 0 12px;padding:10px;border:2px solid #111;background:#222;color:#fff}
 h1.red{background:#a80000}h1.orange{background:#ff9d1e;color:#000}h1.yellow{background:#ffd900;color:#000}h1.blue{background:#003f87}
-h2{font-size:1.2em;margin:0 0 8px}p{margin:8px 0}a{color:#003a75;display:inline-block;padding:10px 0;min-height:24px}
+h2{font-size:1.2em;margin:0 0 8px}p{margin:8px 0}a{color:#003a75;display:inline-block;padding:10px 0;min-height:24px;min-width:44px}
 .drill{margin:0 0 8px;padding:6px 10px;border:2px dashed #111;font-weight:bold}
 .note,.ok{border:3px solid #8b0000;padding:10px;margin:12px 0}.ok{border-color:#0b3d0b}
 fieldset{border:0;margin:16px 0;padding:0}legend{font-weight:bold;padding:0}

@@ -33,7 +33,7 @@ const ZH = {
   closedNothing: '通过此链接没有新的应答被记录。',
   closedNow: '现在请这样做：回复收到的预警短信，或打开下一条预警消息里的新链接，或致电上级值班室。',
   recordedTitle: '已记录',
-  recordedFor: '{units}:{answer}',
+  recordedFor: '{units}：{answer}',
   at: '记录时间：{time}',
   firstAt: '首次应答：{time}，{answer}',
   lastAt: '最近应答：{time}，{answer}',

@@ -38,6 +38,7 @@ export async function startWeb(input: {
     url: config.DATABASE_URL,
     schema: config.FENGHUO_SCHEMA,
     connectionsMost: 20,
+    indexesOnly: true,
   });
   const app = new Hono();
   app.use(async (context, next) => {

@@ -1,5 +1,6 @@
 /** A web process on a small tree in a schema of its own, with a warning that was sent: for tests of what it shows and takes. */
 import { createHmac } from 'node:crypto';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { readConfig } from '../config.ts';
 import type { Database } from '../db/database.ts';
 import { DELIVERY_ID_STRIDE } from '../db/pages.ts';
@@ -104,4 +105,53 @@ export async function startAnswerSite(name: string, databaseUrl?: string): Promi
       await database.close();
     },
   };
+}
+
+/** A line to PostgreSQL that a test can cut: connections end, and no new one is taken until it is mended. */
+export type Line = { url: string; cut(): Promise<void>; mend(): Promise<void>; close(): Promise<void> };
+
+export async function startLine(): Promise<Line> {
+  const url = new URL(process.env['DATABASE_URL'] ?? '');
+  const far = { host: url.hostname, port: Number(url.port || 5432) };
+  const ends = new Set<Socket>();
+  const keep = (socket: Socket) => {
+    ends.add(socket);
+    socket.on('error', () => socket.destroy()).on('close', () => ends.delete(socket));
+  };
+  const server = createServer((near) => {
+    const there = connect(far);
+    keep(near);
+    keep(there);
+    near.pipe(there).pipe(near);
+    near.on('close', () => there.destroy());
+    there.on('close', () => near.destroy());
+  });
+  const listen = (port: number) =>
+    new Promise<void>((resolve) => server.listen(port, '127.0.0.1', () => resolve()));
+  const cut = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      for (const end of ends) end.destroy();
+    });
+  await listen(0);
+  const { port } = server.address() as AddressInfo;
+  url.hostname = '127.0.0.1';
+  url.port = String(port);
+  return { url: url.href, cut, mend: () => listen(port), close: cut };
+}
+
+/** Sends bytes as they are and gives back what came, until the far side closes or falls silent after its answer. */
+export function sendRaw(url: string, bytes: (string | Buffer)[]): Promise<string> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve) => {
+    const socket = connect({ host: hostname, port: Number(port) });
+    let heard = '';
+    socket.on('data', (chunk) => {
+      heard += chunk.toString('latin1');
+      if (heard.includes('\r\n\r\n')) socket.end();
+    });
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => resolve(heard));
+    for (const part of bytes) socket.write(part);
+  });
 }

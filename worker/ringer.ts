@@ -54,7 +54,8 @@ async function ring(input: Parameters<typeof startRinger>[0], target: RingableCe
     signal: doorbell,
     signalArgs: [],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-    workflowTaskTimeout: '10 seconds',
+    // A step that a killed worker was in holds its cell back for this long; longer steps are extended by the SDK.
+    workflowTaskTimeout: '5 seconds',
     searchAttributes: {
       FenghuoWarning: [`W${target.warningId}`],
       FenghuoLevel: [target.level],

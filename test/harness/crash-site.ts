@@ -2,7 +2,9 @@
  * An installation of its own, of real servers and real processes, whose parts are killed by -9 while a warning runs; and
  * what a test needs to find the moment, to wait for the end and to say how long everything took.
  */
-import { rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { startInstallation, type Installation } from '../../cli/installation.ts';
 import { openDatabase, type Database } from '../../db/database.ts';
 import { judge, type Invariant } from '../../operations/referee.ts';
@@ -13,7 +15,8 @@ import type { FaultPlan } from '../../sandbox/faults.ts';
 import { ledgerMessages, readLedger } from '../../sandbox/ledger.ts';
 import type { PeopleModel } from '../../sandbox/people.ts';
 import { plantDistrict, type DistrictShape } from './crash-tree.ts';
-import { readTruth, type Truth } from './crash-truth.ts';
+import { readTruth, type Truth, type TruthCounts } from './crash-truth.ts';
+import { broken } from './stack.ts';
 
 /** What may be killed. */
 export const PARTS = ['worker', 'web', 'sandbox', 'postgres', 'temporal'] as const;
@@ -33,7 +36,7 @@ export type Kill = {
 export type CrashSite = {
   installation: Installation;
   database: Database;
-  issue(input: { area: string; speed: number; expires?: string }): Promise<number>;
+  issue(input: { area: string; speed: number; attemptsMost?: number }): Promise<number>;
   /** Replaces what goes wrong at the far side, from the next message on. */
   setFaults(plan: FaultPlan): Promise<void>;
   /** Waits for a moment that a query shows; it is asked as often as PostgreSQL answers. */
@@ -50,24 +53,15 @@ export type CrashSite = {
   isAtRest(warningId: number): Promise<boolean>;
   /** Waits until nothing of the warning is under way or will become due, then cancels it and waits for its last message. */
   carryToTheEnd(warningId: number, deadlineMs?: number): Promise<WarningView>;
-  /** Everything that is wrong with what became of a warning, by name; empty where nothing is. Prints the counts. */
-  wrongs(warningId: number, what: string): Promise<Wrongs>;
+  /** Judges a warning that has ended; prints the counts. */
+  verdict(warningId: number, what: string): Promise<Verdict>;
   /** Prints how long what was hit by a kill took to go on. */
   printFigures(warningId: number, what: string, kill: Kill): Promise<void>;
   stop(): Promise<void>;
 };
 
-/** The referee's broken invariants, and what the far side's own ledger finds. */
-export type Wrongs = { invariants?: Invariant[] } & Partial<Record<keyof typeof FOUND_BY_TRUTH, string[]>>;
-
-const FOUND_BY_TRUTH = {
-  lost: true,
-  unflagged: true,
-  repeatedAttempts: true,
-  chased: true,
-  lostAnswers: true,
-  falseAnswers: true,
-} as const;
+/** What became of a warning: what the far side's ledger finds, and by its side the invariants that the referee finds broken. */
+export type Verdict = { counts: TruthCounts; wrongs: Truth['wrongs'] & { invariants?: Invariant[] } };
 
 type KillFigures = {
   /** From the kill until another process served. */
@@ -78,6 +72,8 @@ type KillFigures = {
   /** From the kill until the last slice that was under way has its outcomes; null where none was. */
   deadSettledMs: number | null;
 };
+
+const PACK = fileURLToPath(new URL('../../scenarios/rules/default-unofficial.yaml', import.meta.url));
 
 /** Runs of one suite in one clone at once; each takes an instance of its own. */
 const RUNS_AT_ONCE_MAX = 9;
@@ -149,13 +145,23 @@ export function ownServers(): NodeJS.ProcessEnv {
 
 function siteOf(base: Pick<CrashSite, 'installation' | 'database' | 'stop'>): CrashSite {
   const { installation, database } = base;
-  const ledgerOf = (warningId: number) =>
-    readLedger(installation.ledgerDirectory, { warningId: String(warningId) });
+  const { ledgerDirectory } = installation;
   return {
     ...base,
-    issue: async ({ area, speed, expires = '+6h' }) => {
-      const request = { hazard: '暴雨', level: 'red', areas: [area], issuer: '城气象台', speed, expires };
-      return (await issueWarning(database, request)).warningId;
+    issue: async ({ area, speed, attemptsMost }) => {
+      const request = {
+        hazard: '暴雨',
+        level: 'red',
+        areas: [area],
+        issuer: '城气象台',
+        speed,
+        expires: '+6h',
+      };
+      const pack =
+        attemptsMost === undefined
+          ? {}
+          : { rulePackFile: await patientPack(installation.services.dataDirectory, attemptsMost) };
+      return (await issueWarning(database, { ...request, ...pack })).warningId;
     },
     setFaults: async (plan) => {
       const url = `${installation.environment['FENGHUO_GATEWAY_URL']}/faults`;
@@ -170,22 +176,29 @@ function siteOf(base: Pick<CrashSite, 'installation' | 'database' | 'stop'>): Cr
       });
     },
     arrived: async (warningId) => {
-      const { messages } = await ledgerOf(warningId);
+      const { messages } = await readLedger(ledgerDirectory, { warningId: String(warningId) });
       return messages.sms + messages.email;
     },
     kill: (part) => kill(installation, database, part),
     back: (killed) => back(installation, killed),
     handedOn: (warningId, killed) => handedOn(database, warningId, killed),
     isAtRest: (warningId) => isAtRest(database, warningId),
-    carryToTheEnd: (warningId, deadlineMs = END_MS_MAX) => carryToTheEnd(database, warningId, deadlineMs),
-    wrongs: async (warningId, what) => {
-      const truth = await readTruth(database, installation.ledgerDirectory, warningId);
-      print(what, truth);
-      return wrongsOf(truth, await judge(database, warningId, await ledgerOf(warningId)));
-    },
+    carryToTheEnd: (warningId, deadlineMs) => carryToTheEnd(database, warningId, deadlineMs),
+    verdict: (warningId, what) => verdictOf({ database, ledgerDirectory, warningId, what }),
     printFigures: async (warningId, what, killed) =>
-      print(what, await figures(database, installation.ledgerDirectory, warningId, killed)),
+      print(what, await figures(database, ledgerDirectory, warningId, killed)),
   };
+}
+
+/** The rule pack of the product with more attempts: at speed 60, a restart that lasts 10 s is an outage of ten minutes. */
+async function patientPack(directory: string, attemptsMost: number): Promise<string> {
+  const pack = await readFile(PACK, 'utf8');
+  const file = join(directory, `patient-${attemptsMost}.yaml`);
+  const patient = pack
+    .replace(/^id: .*$/m, `id: patient-${attemptsMost}`)
+    .replaceAll(/attemptsMost: \{ value: \d+/g, `attemptsMost: { value: ${attemptsMost}`);
+  await writeFile(file, patient);
+  return file;
 }
 
 // ── killing ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -269,10 +282,11 @@ async function isAtRest(database: Database, warningId: number): Promise<boolean>
   return (await database.query(UNREST, [warningId])).length === 0;
 }
 
-async function carryToTheEnd(
+/** See `CrashSite.carryToTheEnd`. */
+export async function carryToTheEnd(
   database: Database,
   warningId: number,
-  deadlineMs: number,
+  deadlineMs = END_MS_MAX,
 ): Promise<WarningView> {
   await waitUntil(() => isAtRest(database, warningId), {
     deadlineMs,
@@ -289,24 +303,24 @@ async function carryToTheEnd(
   );
 }
 
-// ── what became of it ─────────────────────────────────────────────────────────────────────────────────────────
-
-function wrongsOf(truth: Truth, invariants: readonly Invariant[]): Wrongs {
-  const names = Object.keys(FOUND_BY_TRUTH) as (keyof typeof FOUND_BY_TRUTH)[];
-  const found = names.filter((name) => truth[name].length > 0).map((name) => [name, truth[name]]);
-  const broken = invariants.filter((invariant) => !invariant.holds);
-  return { ...(Object.fromEntries(found) as Wrongs), ...(broken.length > 0 ? { invariants: broken } : {}) };
+/** See `CrashSite.verdict`. */
+export async function verdictOf(input: {
+  database: Database;
+  ledgerDirectory: string;
+  warningId: number;
+  what: string;
+}): Promise<Verdict> {
+  const { database, ledgerDirectory, warningId } = input;
+  const { counts, wrongs } = await readTruth(database, ledgerDirectory, warningId);
+  print(input.what, counts);
+  const ledger = await readLedger(ledgerDirectory, { warningId: String(warningId) });
+  const invariants = broken(await judge(database, warningId, ledger));
+  return { counts, wrongs: invariants.length > 0 ? { ...wrongs, invariants } : wrongs };
 }
 
 /** Figures of a run are for whoever reads its output; no test depends on them. */
 function print(what: string, said: string | object): void {
-  process.stderr.write(`[crash] ${what}: ${typeof said === 'string' ? said : figuresLine(said)}\n`);
-}
-
-function figuresLine(figures: object): string {
-  return Object.entries(figures)
-    .map(([name, value]) => `${name} ${Array.isArray(value) ? value.length : String(value)}`)
-    .join(', ');
+  process.stderr.write(`[crash] ${what}: ${typeof said === 'string' ? said : lineOf(said)}\n`);
 }
 
 // ── figures ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -339,4 +353,10 @@ async function figures(
     inFlight: settled.reduce((sum, { size }) => sum + size, 0),
     deadSettledMs: settled.length === 0 ? null : Math.round(Math.max(...settled.map((row) => row.at)) - at),
   };
+}
+
+function lineOf(figures: object): string {
+  return Object.entries(figures)
+    .map(([name, value]) => `${name} ${String(value)}`)
+    .join(', ');
 }

@@ -6,35 +6,50 @@ import type { Database } from '../../db/database.ts';
 import { ledgerActs, ledgerMessages, type LedgerAct, type LedgerMessage } from '../../sandbox/ledger.ts';
 
 export type Truth = {
+  counts: TruthCounts;
+  /** By name, the first few of what must not be; empty where all is well. */
+  wrongs: Partial<Record<Wrong, string[]>>;
+};
+
+export type TruthCounts = {
   /** Messages that tree × rules ask for: to whom, by what, on which step. */
   planned: number;
   /** Of these the far side has. */
   reached: number;
   /** Not sent, because the unit's people had answered. */
   excused: number;
-  /** Neither: lost. */
-  lost: string[];
-  /** The far side has more than one for the same person, channel and step. */
+  /** All that the far side has, notices and reports too. */
+  messages: number;
+  /** Of these more than one for the same delivery. */
   duplicates: number;
-  /** Duplicates that no flag of ours foretells. */
-  unflagged: string[];
-  /** The same attempt of the same delivery, twice. */
-  repeatedAttempts: string[];
   /** Attempts flagged as possible duplicates. */
   flags: number;
-  /** Rungs that arrived although the unit had answered longer ago than any send lasts. */
-  chased: string[];
-  /** Acts of people whom the web process thanked, and of which nothing is stored. */
-  lostAnswers: string[];
-  /** Stored answers that nobody gave. */
-  falseAnswers: string[];
-  /** Acts that were thanked for. */
+  /** Acts of people that were thanked for. */
   thanked: number;
-  /** Acts without a result: the stand-in was killed over them. */
+  /** Acts without a result: the stand-ins were killed over them. */
   cutShort: number;
+  /** The last of these; null where there is none. */
+  lastCutShortAt: number | null;
   /** People who found nobody to answer to. */
   givenUp: number;
 };
+
+export type Wrong =
+  /** Planned, not at the far side, and nobody had answered. */
+  | 'lost'
+  /** Duplicates that no flag of ours foretells. */
+  | 'unflagged'
+  /** The same attempt of the same delivery, twice. */
+  | 'repeated attempts'
+  /** Rungs that arrived although the unit had answered longer ago than any send lasts. */
+  | 'chased'
+  /** Answers that people were thanked for, and of which nothing is stored. */
+  | 'lost answers'
+  /** Stored answers that nobody gave. */
+  | 'false answers';
+
+/** Of each kind of wrong so many are shown. */
+const SHOWN_MOST = 5;
 
 /** A message leaves at the latest so long after its slice was claimed: e-mail's time-out, the longest. */
 const SEND_MS_MAX = 20_000;
@@ -57,14 +72,25 @@ export async function readTruth(
   const arrived = new Set(messages.map(keyOf));
   const missing = expected.filter((one) => !arrived.has(keyOf(one)));
   const lost = missing.filter(({ answeredAt }) => answeredAt === null);
-  return {
-    planned: expected.length,
-    reached: expected.length - missing.length,
-    excused: missing.length - lost.length,
+  const duplicates = await readDuplicates(database, warningId, messages);
+  const answers = await readAnswers(database, ledgerDirectory, warningId);
+  const found: Record<Wrong, string[]> = {
     lost: lost.map((one) => `unit ${one.unitId}: ${keyOf(one)}`),
-    ...(await readDuplicates(database, warningId, messages)),
     chased: chasedOf(expected, messages),
-    ...(await readAnswers(database, ledgerDirectory, warningId)),
+    ...duplicates.wrongs,
+    ...answers.wrongs,
+  };
+  const wrongs = Object.entries(found).filter(([, list]) => list.length > 0);
+  return {
+    counts: {
+      planned: expected.length,
+      reached: expected.length - missing.length,
+      excused: missing.length - lost.length,
+      messages: messages.length,
+      ...duplicates.counts,
+      ...answers.counts,
+    },
+    wrongs: Object.fromEntries(wrongs.map(([name, list]) => [name, list.slice(0, SHOWN_MOST)])),
   };
 }
 
@@ -116,17 +142,20 @@ async function readDuplicates(database: Database, warningId: number, messages: r
     [warningId],
   );
   const flags = new Map(flagged.map((row) => [row.id, row.flags]));
-  const byDelivery = countBy(messages, ({ deliveryId }) => deliveryId);
-  const repeated = [...byDelivery].filter(([, count]) => count > 1);
+  const repeated = [...countBy(messages, ({ deliveryId }) => deliveryId)].filter(([, count]) => count > 1);
   return {
-    duplicates: repeated.reduce((sum, [, count]) => sum + count - 1, 0),
-    unflagged: repeated
-      .filter(([id, count]) => count - 1 > (flags.get(id) ?? 0))
-      .map(([id, count]) => `delivery ${id}: ${count} messages, ${flags.get(id) ?? 0} flags`),
-    repeatedAttempts: [...countBy(messages, ({ reference }) => reference)]
-      .filter(([, count]) => count > 1)
-      .map(([reference, count]) => `${reference}: ${count}`),
-    flags: [...flags.values()].reduce((sum, count) => sum + count, 0),
+    counts: {
+      duplicates: repeated.reduce((sum, [, count]) => sum + count - 1, 0),
+      flags: flagged.reduce((sum, row) => sum + row.flags, 0),
+    },
+    wrongs: {
+      unflagged: repeated
+        .filter(([id, count]) => count - 1 > (flags.get(id) ?? 0))
+        .map(([id, count]) => `delivery ${id}: ${count} messages, ${flags.get(id) ?? 0} flags`),
+      'repeated attempts': [...countBy(messages, ({ reference }) => reference)]
+        .filter(([, count]) => count > 1)
+        .map(([reference, count]) => `${reference}: ${count}`),
+    },
   };
 }
 
@@ -149,36 +178,39 @@ function chasedOf(expected: readonly Expected[], messages: readonly LedgerMessag
 }
 
 async function readAnswers(database: Database, ledgerDirectory: string, warningId: number) {
-  const acts = new Map<string, LedgerAct>();
+  const acts: LedgerAct[] = [];
   const results = new Map<string, number | 'given-up'>();
   for await (const entry of ledgerActs(ledgerDirectory)) {
-    if (entry?.type === 'act' && entry.warningId === String(warningId)) acts.set(entry.actId, entry);
+    if (entry?.type === 'act' && entry.warningId === String(warningId)) acts.push(entry);
     else if (entry?.type === 'result') results.set(entry.actId, entry.status);
   }
-  const stored = await database.query<{ address: string }>(
-    `select c.address from answers a join person_channels c using (person_id) where a.warning_id = $1
-     union select h.address from answers a join households h on h.id = a.household_id where a.warning_id = $1`,
+  const answers = await database.query<{ id: number; addresses: string[] }>(
+    `select a.id, array(select address from person_channels where person_id = a.person_id
+       union select address from households where id = a.household_id) as addresses
+     from answers a where a.warning_id = $1`,
     [warningId],
   );
-  const known = new Set(stored.map(({ address }) => address));
-  const statusOf = ({ actId }: LedgerAct) => results.get(actId) ?? null;
-  const all = [...acts.values()];
-  const thanked = all.filter((act) => Number(statusOf(act) ?? 0) >= 200 && Number(statusOf(act)) < 300);
-  const acted = new Set(all.map(({ address }) => address));
-  const answered = await database.query<{ id: number; addresses: string[] }>(
-    `select a.id, coalesce(array_agg(c.address) filter (where c.address is not null), '{}') || array_remove(array_agg(h.address), null)
-       as addresses
-     from answers a left join person_channels c using (person_id) left join households h on h.id = a.household_id
-     where a.warning_id = $1 group by a.id`,
-    [warningId],
-  );
+  const stored = new Set(answers.flatMap(({ addresses }) => addresses));
+  const acted = new Set(acts.map(({ address }) => address));
+  const thanked = acts.filter(({ actId }) => {
+    const status = results.get(actId);
+    return typeof status === 'number' && status >= 200 && status < 300;
+  });
+  const cutShort = acts.filter(({ actId }) => !results.has(actId));
   return {
-    lostAnswers: thanked.filter(({ address }) => !known.has(address)).map(({ actId }) => actId),
-    falseAnswers: answered
-      .filter(({ addresses }) => !addresses.some((address) => acted.has(address)))
-      .map(({ id }) => `answer ${id}`),
-    thanked: thanked.length,
-    cutShort: all.filter((act) => statusOf(act) === null).length,
-    givenUp: all.filter((act) => statusOf(act) === 'given-up').length,
+    counts: {
+      thanked: thanked.length,
+      cutShort: cutShort.length,
+      lastCutShortAt: cutShort.length > 0 ? Math.max(...cutShort.map(({ at }) => Date.parse(at))) : null,
+      givenUp: acts.filter(({ actId }) => results.get(actId) === 'given-up').length,
+    },
+    wrongs: {
+      'lost answers': thanked
+        .filter(({ address }) => !stored.has(address))
+        .map(({ actId, via }) => `${via} ${actId}`),
+      'false answers': answers
+        .filter(({ addresses }) => !addresses.some((address) => acted.has(address)))
+        .map(({ id }) => `answer ${id}`),
+    },
   };
 }

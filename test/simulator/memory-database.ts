@@ -31,6 +31,8 @@ export type WarningRow = {
   issuedAt: Instant;
   expiresAt: Instant;
   endedAt: Instant | null;
+  /** When the cancel could be read. */
+  endCommittedAt: Instant | null;
   rules: Rules;
 };
 
@@ -262,10 +264,13 @@ export class Transaction {
   }
 
   /** Before each statement: others may come in between. */
-  async statement(): Promise<void> {
+  statement(): Promise<void> | undefined {
     const { link } = this.db;
-    if (link.pauseShare > 0 && link.scheduler.chance(link.pauseShare)) await link.trip(this.session);
     if (this.state !== 'open') throw new Unreachable();
+    if (link.pauseShare === 0 || !link.scheduler.chance(link.pauseShare)) return undefined;
+    return link.trip(this.session).then(() => {
+      if (this.state !== 'open') throw new Unreachable();
+    });
   }
 
   async lock(key: string): Promise<void> {

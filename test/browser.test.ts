@@ -1,0 +1,215 @@
+/**
+ * The answer page in a real Chromium, as an old phone shows it: 360 px wide, no script. CHROMIUM names the browser, else it
+ * is looked for in PATH; `apt-get install chromium` brings one. SCREENSHOTS names a folder for pictures of each state.
+ */
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { chromium, type Browser, type Page, type Response } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cancelWarning } from '../operations/warnings.ts';
+import { startAnswerSite, type AnswerSite, type Means } from '../web/testing.ts';
+
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+const PAGE_BYTES_MAX = 14 * 1024;
+const TARGET_PX_MIN = 44;
+const CONTRAST_MIN = 7;
+
+const executablePath = findChromium();
+
+function findChromium(): string | null {
+  const named = process.env['CHROMIUM'];
+  if (named !== undefined && named !== '') return named;
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  return NAMES.flatMap((name) => folders.map((folder) => join(folder, name))).find(existsSync) ?? null;
+}
+
+const title =
+  executablePath === null
+    ? 'the answer page on a phone (left out: no Chromium; install one or set CHROMIUM)'
+    : 'the answer page on a phone';
+
+describe.runIf(executablePath !== null)(title, () => {
+  let site: AnswerSite;
+  let browser: Browser;
+  let page: Page;
+  let asked: string[];
+
+  beforeAll(async () => {
+    site = await startAnswerSite('browser');
+    browser = await chromium.launch({ executablePath: executablePath ?? '', args: FLAGS });
+    const context = await browser.newContext({
+      viewport: { width: 360, height: 640 },
+      javaScriptEnabled: false,
+    });
+    page = await context.newPage();
+    page.on('request', (request) => asked.push(request.url()));
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await site.stop();
+  });
+
+  /** Looks at a state as its reader must: fits, is large enough, has labels and contrast, asked for nothing else. */
+  async function look(name: string, response: Response | null, words: RegExp): Promise<void> {
+    const folder = process.env['SCREENSHOTS'];
+    if (folder) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+    expect(await page.innerText('main')).toMatch(words);
+    expect(asked).toHaveLength(1);
+    const sizes = await response?.request().sizes();
+    expect((sizes?.responseBodySize ?? 0) + (sizes?.responseHeadersSize ?? 0)).toBeLessThanOrEqual(
+      PAGE_BYTES_MAX,
+    );
+    const faults = await page.evaluate(findFaults, { target: TARGET_PX_MIN, contrast: CONTRAST_MIN });
+    expect({ name, faults }).toEqual({ name, faults: [] });
+  }
+
+  async function open(url: string): Promise<Response | null> {
+    asked = [];
+    return page.goto(url);
+  }
+
+  async function send(choice: string | null, number: string, count = ''): Promise<Response | null> {
+    if (choice !== null) await page.getByRole('radio', { name: choice }).check();
+    if (count !== '') await page.locator('#count').fill(count);
+    await page.locator('#number').fill(number);
+    asked = [];
+    const loaded = page.waitForResponse((response) => response.request().method() === 'POST');
+    await page.getByRole('button').click();
+    const response = await loaded;
+    await page.waitForLoadState();
+    return response;
+  }
+
+  const meansOf = async (unit: string, level = 'red'): Promise<Means> =>
+    site.means(await site.issue({ level }), site.tree.person(unit));
+
+  it.each([
+    ['red', /■ 暴雨红色预警/, /■ Red rainstorm warning/],
+    ['orange', /◆ 暴雨橙色预警/, /◆ Orange rainstorm warning/],
+    ['yellow', /▲ 暴雨黄色预警/, /▲ Yellow rainstorm warning/],
+    ['blue', /● 暴雨蓝色预警/, /● Blue rainstorm warning/],
+  ])('shows the level %s by word, shape and colour, in both languages', async (level, zh, en) => {
+    const warningId = await site.issue({ level });
+    const first = await site.database.query<{ id: number }>(
+      `select recipients[1] as id from pages where warning_id = $1 and audience = 'people' order by id limit 1`,
+      [warningId],
+    );
+    const means = await site.means(warningId, first[0]?.id ?? 0);
+    await look(`open-${level}-zh`, await open(means.url), zh);
+    asked = [];
+    const other = page.waitForResponse(() => true);
+    await page.getByRole('link', { name: 'English' }).click();
+    await page.waitForLoadState();
+    await look(`open-${level}-en`, await other, en);
+    expect(await page.innerText('main')).toMatch(/^\[EXERCISE\][\s\S]*\[EXERCISE\]$/);
+  });
+
+  it('takes an answer after a wrong number, and shows it again later', async () => {
+    const means = await meansOf('村一');
+    await open(means.url);
+    await look(
+      'wrong-number',
+      await send('已落实', means.wrong, '35'),
+      /还没有记录。编号不对.*还可以试 4 次/,
+    );
+    expect(await page.getByRole('radio', { name: '已落实' }).isChecked()).toBe(true);
+    expect(await page.getByLabel('转移人数').inputValue()).toBe('35');
+    expect(await page.getByLabel('四位编号').inputValue()).toBe('');
+    await look('recorded', await send(null, means.number), /已记录[\s\S]*村一：已落实，转移 35 人/);
+    await look(
+      'already',
+      await open(means.url),
+      /已记录[\s\S]*首次应答：.*已落实，转移 35 人[\s\S]*更改或补充应答/,
+    );
+    await look('recorded-again', await send('无法执行', means.number), /无法执行[\s\S]*首次应答：.*已落实/);
+    await look('already-en', await open(`${means.url}?lang=en`), /Latest answer: .*Cannot act/);
+  });
+
+  it('says what to do when a link is closed', async () => {
+    const means = await meansOf('村一');
+    await open(means.url);
+    for (let wrong = 1; wrong < 5; wrong += 1) await send('收到', means.wrong);
+    await look('closed', await send('收到', means.wrong), /此链接已停用[\s\S]*现在请这样做：回复/);
+    await look('closed-en', await open(`${means.url}?lang=en`), /This link is closed[\s\S]*What to do now/);
+  });
+
+  it('says that an answer comes late', async () => {
+    const warningId = await site.issue();
+    const means = await site.means(warningId, site.tree.person('村一'));
+    await cancelWarning(site.database, warningId, null);
+    await look('ended', await open(means.url), /解除。此时应答记为迟到/);
+    await look('ended-recorded', await send('收到', means.number), /村一：收到[\s\S]*此应答记为迟到/);
+  });
+
+  it('says what to do where a link does not open, in both languages', async () => {
+    await look('dead', await open(`${site.url}/a/never`), /现在请这样做[\s\S]*What to do now/);
+  });
+});
+
+/** Runs in the page: what a reader would stumble over. */
+function findFaults(limits: { target: number; contrast: number }): string[] {
+  const faults: string[] = [];
+  const view = globalThis as unknown as {
+    document: {
+      documentElement: { scrollWidth: number; clientWidth: number };
+      querySelectorAll(selector: string): Iterable<Element>;
+    };
+    getComputedStyle(element: Element): { color: string; backgroundColor: string };
+  };
+  type Element = {
+    tagName: string;
+    textContent: string;
+    parentElement: Element | null;
+    labels?: { length: number } | null;
+    childNodes: Iterable<{ nodeType: number; textContent: string }>;
+    closest(selector: string): Element | null;
+    getBoundingClientRect(): { width: number; height: number };
+  };
+  const { document } = view;
+  const { scrollWidth, clientWidth } = document.documentElement;
+  if (scrollWidth > clientWidth) faults.push(`scrolls sideways: ${scrollWidth} px`);
+  for (const control of document.querySelectorAll('input:not([type=hidden]), button, a')) {
+    const { width, height } = (control.closest('label') ?? control).getBoundingClientRect();
+    if (height < limits.target || width < limits.target)
+      faults.push(`${control.tagName} of ${width} × ${height} px`);
+    if (control.tagName === 'INPUT' && control.labels?.length !== 1)
+      faults.push('a field without a label of its own');
+  }
+  const channels = (colour: string) => (colour.match(/[\d.]+/g) ?? []).map(Number);
+  const luminance = (colour: string) => {
+    const [red = 0, green = 0, blue = 0] = channels(colour).map((value) => {
+      const part = value / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const ground = (element: Element | null): string => {
+    if (!element) return 'rgb(255, 255, 255)';
+    const colour = view.getComputedStyle(element).backgroundColor;
+    return channels(colour)[3] === 0 ? ground(element.parentElement) : colour;
+  };
+  for (const element of document.querySelectorAll('main *')) {
+    const speaks = [...element.childNodes].some(
+      (node) => node.nodeType === 3 && node.textContent.trim() !== '',
+    );
+    if (!speaks) continue;
+    const [light = 0, dark = 0] = [
+      luminance(view.getComputedStyle(element).color),
+      luminance(ground(element)),
+    ].sort((one, other) => other - one);
+    const contrast = (light + 0.05) / (dark + 0.05);
+    if (contrast < limits.contrast)
+      faults.push(`contrast ${contrast.toFixed(1)}: ${element.textContent.trim()}`);
+  }
+  return faults;
+}

@@ -1,0 +1,60 @@
+/** What the simulator asks of a store beside the engine's own ports; in memory, or PostgreSQL itself. */
+import type { AnswerKind, UnitId } from '../../domain/unit.ts';
+import type { PageStore, StepStore } from '../../domain/store.ts';
+import type { Instant } from '../../domain/time.ts';
+import type { Process } from './connection.ts';
+
+export type Act = {
+  actId: number;
+  by:
+    | { audience: 'people' | 'households'; recipientId: number }
+    /** Somebody vouches for the unit. */
+    | { audience: 'vouched'; unitId: UnitId };
+  kind: AnswerKind;
+};
+
+export type CellView = {
+  cellId: number;
+  closed: boolean;
+  mail: boolean;
+  nextDeadline: Instant | null;
+  steppedAt: Instant | null;
+  rungAt: Instant | null;
+  locked: boolean;
+};
+
+export type Backend = {
+  steps(process: Process): StepStore;
+  pages(process: Process): PageStore;
+  issue(process: Process): Promise<void>;
+  /** False where the warning was over. */
+  cancel(process: Process): Promise<boolean>;
+  /** `lateMs` passes between the insert and the commit. */
+  answer(process: Process, act: Act, lateMs: number): Promise<void>;
+  poison(process: Process, unitId: UnitId): Promise<void>;
+  /** The ringer's look: cells to ring, marked as rung. */
+  ring(process: Process): Promise<number[]>;
+  cells(): CellView[];
+  /** Rises whenever something was committed. */
+  version(): number;
+  /** Ends transactions of a killed process. */
+  processKilled(process: Process): void;
+  /** Ends all transactions: the server goes down. */
+  serverDown(): { aborted: number; committed: number };
+};
+
+const RING_EVERY_MS = 800;
+const OVERDUE_MS = 1_000;
+const UNSTEPPED_MS = 60_000;
+
+/** When db/ringing.ts will next want to ring this cell. */
+export function wantsRingAt(cell: CellView, now: Instant): Instant {
+  const open = cell.closed ? Infinity : 0;
+  const wanted = cell.mail
+    ? now
+    : Math.min(
+        cell.nextDeadline === null ? Infinity : cell.nextDeadline + OVERDUE_MS + 1 + open,
+        (cell.steppedAt ?? -Infinity) + UNSTEPPED_MS + 1 + open,
+      );
+  return Math.max(wanted, (cell.rungAt ?? -Infinity) + RING_EVERY_MS + 1);
+}
