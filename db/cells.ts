@@ -148,7 +148,7 @@ export async function cellRest(sql: Sql, cellId: number, pagesMost: number): Pro
   );
   const openPages = await sql.query<OpenPage>(
     `select id as "pageId", channel, size, purpose, step from pages
-     where cell_id = $1 and ended_at is null order by id limit $2`,
+     where cell_id = $1 and ended_at is null order by purpose = 'household', id limit $2`,
     [cellId, pagesMost],
     'open-pages',
   );

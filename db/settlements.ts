@@ -7,7 +7,11 @@ import type { Database, Sql } from './database.ts';
 export async function settleSlice(database: Database, slice: SettledSlice): Promise<void> {
   await database.transaction(async (sql) => {
     // Two slices of a page settled at once would each not see the other, and the page would never end.
-    await sql.query('select from pages where id = $1 for no key update', [slice.page.pageId], 'lock-page-to-settle');
+    await sql.query(
+      'select from pages where id = $1 for no key update',
+      [slice.page.pageId],
+      'lock-page-to-settle',
+    );
     const [mine] = await sql.query(
       `update claims set settled_at = clock_timestamp() where page_id = $1 and first = $2 and settled_at is null
        returning page_id`,

@@ -57,7 +57,7 @@ export function* turnCell(
   letters: readonly Letter[],
   input: { rules: Rules; now: Instant; most: number; machine?: typeof advance },
 ): Generator<Need, TurnResult, Supply> {
-  const turn = new CellTurn(input.rules, input.now, input.machine ?? advance);
+  const turn = new CellTurn(letters, input);
   yield* turn.deliver(letters, input.most);
   if (turn.left.length === 0) {
     const due = yield* ask({ kind: 'due', most: Math.max(0, input.most - turn.taken.length) }, 'due');
@@ -80,11 +80,16 @@ class CellTurn {
   private readonly rules: Rules;
   private readonly now: Instant;
   private readonly machine: typeof advance;
+  private readonly given: ReadonlySet<Letter>;
 
-  constructor(rules: Rules, now: Instant, machine: typeof advance) {
-    this.rules = rules;
-    this.now = now;
-    this.machine = machine;
+  constructor(
+    given: readonly Letter[],
+    input: { rules: Rules; now: Instant; machine?: typeof advance },
+  ) {
+    this.given = new Set(given);
+    this.rules = input.rules;
+    this.now = input.now;
+    this.machine = input.machine ?? advance;
   }
 
   result(): TurnResult {
@@ -131,7 +136,9 @@ class CellTurn {
     for (const letter of letters) {
       const unit = this.units.get(letter.unitId);
       if (!unit) {
-        this.abroad.push(letter);
+        // Sent on, a letter that came here for a unit that is not here would come back: the tree was changed meanwhile.
+        if (this.given.has(letter)) this.dead.push({ letter, reason: 'the unit is not of this cell' });
+        else this.abroad.push(letter);
         continue;
       }
       this.taken.push(letter);

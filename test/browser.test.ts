@@ -152,7 +152,7 @@ describe.runIf(executablePath !== null)(title, () => {
   });
 
   it('says what to do where a link does not open, in both languages', async () => {
-    await look('dead', await open(`${site.url}/a/never`), /现在请这样做[\s\S]*What to do now/);
+    await look('dead', await open(`${site.url}/a/never`), /现在请这样做：[\s\S]*What to do now/);
   });
 });
 

@@ -112,3 +112,17 @@ it('revives an open cell whose workflow is gone', async () => {
   const view = await stack.until(warningId, 'the warning to close', ({ settled }) => settled);
   expect(view.warning.status).toBe('cancelled');
 });
+
+it('climbs the ladder and ends where nobody has configured a channel, instead of waiting for ever', async () => {
+  const bare = await startStack('end-to-end-bare', { withoutChannels: true });
+  try {
+    await plantSmallTree(bare.database);
+    await bare.startWorker();
+    const { warningId } = await issueWarning(bare.database, { ...REQUEST, expires: '+60m', speed: 400 });
+    const view = await bare.until(warningId, 'the warning to close', ({ settled }) => settled);
+    expect(view.tiers.every((tier) => tier.told === 0)).toBe(true);
+    expect(view.tiers.find((tier) => tier.tier === 'village')).toMatchObject({ silent: 2, escalated: 2 });
+  } finally {
+    await bare.stop();
+  }
+});

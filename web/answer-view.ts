@@ -216,12 +216,13 @@ export function deadPage(): Page {
     'zh',
     '链接打不开 / This link does not open',
     html`<h1>链接打不开<br /><span lang="en">This link does not open</span></h1>
-      <p>链接可能不完整,或者预警已经结束。没有应答被记录。</p>
+      <p>链接可能不完整，或者预警已经结束。这一次没有记录应答。</p>
       <p>
-        <strong>现在请这样做:</strong>打开最新一条预警消息里的链接,或照预警短信的说明回复,或致电上级值班室。
+        <strong>现在请这样做：</strong
+        >打开最新一条预警消息里的链接，或照预警短信的说明回复，或致电上级值班室。
       </p>
       <div lang="en">
-        <p>It may be incomplete, or the warning may have ended. No answer was recorded.</p>
+        <p>It may be incomplete, or the warning may have ended. Nothing was recorded just now.</p>
         <p>
           <strong>What to do now:</strong> open the link in your latest warning message, or reply to the
           warning by SMS, or call your superior’s duty desk.
@@ -236,7 +237,7 @@ export function notNowPage(typed: Typed | null): Page {
     'zh',
     '暂时无法处理 / Not possible right now',
     html`<h1>暂时无法处理<br /><span lang="en">Not possible right now</span></h1>
-      <p><strong>应答可能还没有记录。</strong>请过一分钟再试;仍不行,请回复预警短信,或致电上级值班室。</p>
+      <p><strong>应答可能还没有记录。</strong>请过一分钟再试；仍不行，请回复预警短信，或致电上级值班室。</p>
       <p lang="en">
         <strong>Your answer may not be recorded.</strong> Try again in a minute. If that fails, reply to the
         warning by SMS, or call your superior’s duty desk.

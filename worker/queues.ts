@@ -2,6 +2,7 @@
  * Task queues: one set for exercises, one for actual warnings, and in each a queue per channel, so that none delays another.
  * The schema is part of each name: installations that share a Temporal namespace never take each other's work.
  */
+import type { Lane } from '../workflows/cell-loop.ts';
 import { CHANNELS, type Channel } from '../domain/rules.ts';
 
 export type WarningKind = 'exercise' | 'actual';
@@ -10,8 +11,7 @@ export type WarningKind = 'exercise' | 'actual';
  * What shares a queue. Households are many and officials are awaited: a page of 1,000 households must not stand before the
  * message to the one who has to act, so they have queues and senders of their own.
  */
-export const LANES = ['officials', 'households'] as const;
-export type Lane = (typeof LANES)[number];
+export const LANES: readonly Lane[] = ['officials', 'households'];
 
 export function queuesOf(
   schema: string,

@@ -23,7 +23,9 @@ import { createStepStore } from '../db/step-store.ts';
 import { FenghuoError } from '../domain/errors.ts';
 import type { AnswerKeys } from '../domain/links.ts';
 import type { ChannelPort } from '../domain/ports.ts';
-import { LANES, queuesOf, type Lane, type WarningKind } from './queues.ts';
+import { CHANNELS, type Channel } from '../domain/rules.ts';
+import type { Lane } from '../workflows/cell-loop.ts';
+import { LANES, queuesOf, type WarningKind } from './queues.ts';
 import { startRinger } from './ringer.ts';
 
 /** Pages one worker sends at once, by lane and channel. */
@@ -65,7 +67,7 @@ export async function startWorker(input: {
     schema: config.FENGHUO_SCHEMA,
     connectionsMost: 12,
   });
-  const channels = createChannels(config);
+  const channels = createChannels(config, log);
   const workers = await createWorkers({
     config,
     kind,
@@ -150,23 +152,46 @@ async function createWorkers(input: {
   return Promise.all([cells, ...senders]);
 }
 
-function createChannels(config: Config): ChannelPort[] {
+function createChannels(config: Config, log: (line: string) => void): ChannelPort[] {
   const live = config.FENGHUO_CHANNELS === 'live';
-  const channels: ChannelPort[] = [];
-  if (config.FENGHUO_SMTP_URL) {
-    channels.push(createEmailChannel({ url: config.FENGHUO_SMTP_URL, from: config.FENGHUO_SMTP_FROM, live }));
-  }
-  if (config.FENGHUO_GATEWAY_URL && config.FENGHUO_GATEWAY_SECRET) {
-    channels.push(
-      createSmsGatewayChannel({
+  return CHANNELS.map((channel) => {
+    const configured = createChannel(channel, config, live);
+    if (!configured)
+      log(
+        `The channel ${channel} is not configured: its messages are tried again a few times, then the next rung begins.`,
+      );
+    return configured ?? createMissingChannel(channel, live);
+  });
+}
+
+function createChannel(channel: Channel, config: Config, live: boolean): ChannelPort | null {
+  switch (channel) {
+    case 'email':
+      if (!config.FENGHUO_SMTP_URL) return null;
+      return createEmailChannel({ url: config.FENGHUO_SMTP_URL, from: config.FENGHUO_SMTP_FROM, live });
+    case 'sms':
+      if (!config.FENGHUO_GATEWAY_URL || !config.FENGHUO_GATEWAY_SECRET) return null;
+      return createSmsGatewayChannel({
         url: config.FENGHUO_GATEWAY_URL,
         secret: config.FENGHUO_GATEWAY_SECRET,
         signature: config.FENGHUO_ISSUER,
         live,
-      }),
-    );
+      });
+    default:
+      return channel satisfies never;
   }
-  return channels;
+}
+
+/** Without it the pages of a channel that nobody configured would wait for ever, and so would the people. */
+function createMissingChannel(channel: Channel, live: boolean): ChannelPort {
+  return {
+    channel,
+    live,
+    concurrency: 64,
+    messageTimeoutMs: 1_000,
+    send: async () => ({ outcome: 'later', reason: 'channel-not-configured' }),
+    close: async () => undefined,
+  };
 }
 
 async function connectWorker(config: Config): Promise<NativeConnection> {

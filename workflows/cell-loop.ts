@@ -35,11 +35,18 @@ export type CellStatus = {
   tiers: TierCount[];
 };
 
+/** What shares a queue. */
+export type Lane = 'officials' | 'households';
+
+export function laneOf(page: OpenPage): Lane {
+  return page.purpose === 'household' ? 'households' : 'officials';
+}
+
 /** Longest silence before a step looks on its own; the ringer of every worker looks far more often. */
 const IDLE_MS = 60_000;
 /** The counts per tier cost a query, so they are read at most this often. */
 const COUNTS_EVERY_MS = 1_000;
-/** Pages of one cell under way at once. */
+/** Pages of one cell under way at once in each lane: many households never keep an official's page from starting. */
 const PAGES_MOST = 8;
 /** How long a run that leaves waits for its pages; leases make it safe to leave them behind. */
 const LEAVE_WAIT_MS = 10_000;
@@ -47,7 +54,7 @@ const LEAVE_WAIT_MS = 10_000;
 export class CellLoop {
   status: CellStatus = { steps: 0, took: 0, openPages: 0, nextInMs: null, closed: false, tiers: [] };
   private readonly ports: CellPorts;
-  private readonly running = new Set<number>();
+  private readonly running = new Map<number, Lane>();
   private rung = false;
   private leaving = false;
   private countedAt = 0;
@@ -96,8 +103,10 @@ export class CellLoop {
 
   /** Runs a page to its end beside the loop; its end rings the bell. */
   private start(page: OpenPage): void {
-    if (!this.ports.serves(page) || this.running.has(page.pageId) || this.running.size >= PAGES_MOST) return;
-    this.running.add(page.pageId);
+    if (!this.ports.serves(page) || this.running.has(page.pageId)) return;
+    const lane = laneOf(page);
+    if ([...this.running.values()].filter((other) => other === lane).length >= PAGES_MOST) return;
+    this.running.set(page.pageId, lane);
     void this.sendToEnd(page);
   }
 

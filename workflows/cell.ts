@@ -17,12 +17,12 @@ import {
 } from '@temporalio/workflow';
 import type { PageActivities, StepActivities } from '../activities/activities.ts';
 import type { OpenPage } from '../domain/store.ts';
-import { CellLoop, type CellStatus } from './cell-loop.ts';
+import { CellLoop, laneOf, type CellStatus, type Lane } from './cell-loop.ts';
 
 export type CellInput = {
   cellId: number;
   /** Task queues of pages by channel: exercises and actual warnings never share one, nor do officials and households. */
-  pageQueues: Record<'officials' | 'households', Record<string, string>>;
+  pageQueues: Record<Lane, Record<string, string>>;
 };
 
 export const doorbell = defineSignal('doorbell');
@@ -36,8 +36,7 @@ const { step } = proxyLocalActivities<StepActivities>({
 });
 
 export async function cell(input: CellInput): Promise<void> {
-  const queueOf = (page: OpenPage) =>
-    input.pageQueues[page.purpose === 'household' ? 'households' : 'officials'][page.channel];
+  const queueOf = (page: OpenPage) => input.pageQueues[laneOf(page)][page.channel];
   const loop = new CellLoop({
     step: ({ withCounts }) => step({ cellId: input.cellId, withCounts }),
     serves: (page) => queueOf(page) !== undefined,

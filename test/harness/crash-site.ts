@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startInstallation, type Installation } from '../../cli/installation.ts';
 import { openDatabase, type Database } from '../../db/database.ts';
+import type { Channel } from '../../domain/rules.ts';
 import { judge, type Invariant } from '../../operations/referee.ts';
 import { cancelWarning, issueWarning, viewWarning, type WarningView } from '../../operations/warnings.ts';
 import { InstanceBusy } from '../../runtime/errors.ts';
@@ -41,8 +42,8 @@ export type CrashSite = {
   setFaults(plan: FaultPlan): Promise<void>;
   /** Waits for a moment that a query shows; it is asked as often as PostgreSQL answers. */
   moment(what: string, sql: string, values: unknown[], deadlineMs?: number): Promise<void>;
-  /** Messages the far side has of a warning. */
-  arrived(warningId: number): Promise<number>;
+  /** Messages the far side has of a warning, by any channel or by one. */
+  arrived(warningId: number, by?: Channel): Promise<number>;
   /** kill -9; returns once the process is gone. */
   kill(part: Part): Promise<Kill>;
   /** Waits until another process of this part serves. */
@@ -175,9 +176,9 @@ function siteOf(base: Pick<CrashSite, 'installation' | 'database' | 'stop'>): Cr
         everyMs: 1,
       });
     },
-    arrived: async (warningId) => {
+    arrived: async (warningId, by) => {
       const { messages } = await readLedger(ledgerDirectory, { warningId: String(warningId) });
-      return messages.sms + messages.email;
+      return by === undefined ? messages.sms + messages.email : messages[by];
     },
     kill: (part) => kill(installation, database, part),
     back: (killed) => back(installation, killed),

@@ -34,7 +34,11 @@ export type Stack = {
 /** Starts all but the worker. `name` is the test file's. */
 export async function startStack(
   name: string,
-  options: Pick<SandboxOptions, 'faults' | 'model'> & { maxCachedWorkflows?: number } = {},
+  options: Pick<SandboxOptions, 'faults' | 'model'> & {
+    maxCachedWorkflows?: number;
+    /** Nobody has configured a channel. */
+    withoutChannels?: boolean;
+  } = {},
 ): Promise<Stack> {
   const database = await testDatabase(name);
   const directory = await mkdtemp(join(tmpdir(), `fenghuo-${name}-`));
@@ -56,8 +60,9 @@ export async function startStack(
     FENGHUO_SCHEMA: database.schema,
     FENGHUO_WEB_PORT: String(webPort),
     FENGHUO_PUBLIC_URL: publicUrl,
-    FENGHUO_SMTP_URL: sandbox.smtpUrl,
-    FENGHUO_GATEWAY_URL: sandbox.gatewayUrl,
+    ...(options.withoutChannels
+      ? {}
+      : { FENGHUO_SMTP_URL: sandbox.smtpUrl, FENGHUO_GATEWAY_URL: sandbox.gatewayUrl }),
     FENGHUO_GATEWAY_SECRET: secret,
   });
   const web = await startWeb({ config, keys: answerKeys(config), log });

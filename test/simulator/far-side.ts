@@ -62,21 +62,28 @@ export class FarSide {
     };
   }
 
-  private send(process: Process, channel: Channel, live: boolean, message: OutgoingMessage): Promise<SendResult> {
+  private send(
+    process: Process,
+    channel: Channel,
+    live: boolean,
+    message: OutgoingMessage,
+  ): Promise<SendResult> {
     const { scheduler } = this;
     const { messageTimeoutMs, sluggish } = this.world.data;
     const fate = this.fateOf(channel, message);
     if (fate !== 'ok') this.counts.hit(`channel: ${fate}`);
     const most = Math.max(4, Math.floor((messageTimeoutMs - 1) * (fate === 'hang' ? 1 : sluggish)));
     const thereMs = scheduler.between(1, Math.max(1, most >> 1));
-    const backMs = fate === 'hang' ? messageTimeoutMs - thereMs : scheduler.between(1, Math.max(1, most >> 1));
+    const backMs =
+      fate === 'hang' ? messageTimeoutMs - thereMs : scheduler.between(1, Math.max(1, most >> 1));
     const hangTaken = fate === 'hang' && scheduler.chance(0.5);
     return new Promise((resolve) => {
       scheduler.after(thereMs, () => {
         this.link.strike();
         // What a killed process had written to the wire may arrive or not.
         const arrives = process.alive || scheduler.chance(0.5);
-        if (arrives && (fate === 'ok' || fate === 'answer lost' || hangTaken)) this.take(channel, live, message);
+        if (arrives && (fate === 'ok' || fate === 'answer lost' || hangTaken))
+          this.take(channel, live, message);
         scheduler.after(backMs, () => {
           this.link.strike();
           if (process.alive) resolve(resultOf(fate, message));
@@ -159,7 +166,10 @@ export class People {
     }
   }
 
-  hear(message: OutgoingMessage, recipient: { audience: 'people' | 'households'; recipientId: number }): void {
+  hear(
+    message: OutgoingMessage,
+    recipient: { audience: 'people' | 'households'; recipientId: number },
+  ): void {
     const { scheduler } = this;
     const { temper, rules } = this.world.data;
     if (scheduler.chance(temper.scanners)) this.later(scheduler.between(0, 500), recipient, 'received', '');

@@ -83,7 +83,8 @@ export class Faults {
 
   /** How long an answer's commit takes longer than its insert. */
   answerLateMs(): number {
-    if (this.scheduler.now >= this.until || !this.world.data.faultKinds.includes('answer committed late')) return 0;
+    if (this.scheduler.now >= this.until || !this.world.data.faultKinds.includes('answer committed late'))
+      return 0;
     if (this.link.pauseShare === 0 || !this.scheduler.chance(0.3)) return 0;
     this.counts.hit('answer committed late');
     return this.scheduler.between(20, 2_500);
@@ -176,7 +177,9 @@ export class Faults {
   }
 
   private poison(): void {
-    const unit = this.scheduler.pick(this.world.data.units.filter(({ unitId }) => this.world.inScope(unitId)));
+    const unit = this.scheduler.pick(
+      this.world.data.units.filter(({ unitId }) => this.world.inScope(unitId)),
+    );
     if (!unit || this.poisoned.atMost >= POISON_MOST || this.link.away) return;
     this.poisoned.atMost += 1;
     this.backend.poison(this.office, unit.unitId).then(

@@ -37,8 +37,12 @@ export class MemoryBackend implements Backend {
     const { db, world } = this;
     return db.transaction(process, 'office', async (tx) => {
       await tx.statement();
+      // The forecaster looks before issuing again what may have been committed unheard.
+      if (db.warning) return;
       const warning = warningOf(world, db.now);
-      const roots = world.data.units.filter((unit) => unit.cellUnitId === unit.unitId && world.inScope(unit.unitId));
+      const roots = world.data.units.filter(
+        (unit) => unit.cellUnitId === unit.unitId && world.inScope(unit.unitId),
+      );
       const cells = roots.map((unit) => ({
         cellId: ++db.counters.cell,
         unitId: unit.unitId,
@@ -48,7 +52,8 @@ export class MemoryBackend implements Backend {
         rungAt: null,
         noticesWritten: false,
       }));
-      const waits = (unitId: number) => world.data.rules.descendWaitMs[world.unit(unitId)?.tier ?? ''] !== undefined;
+      const waits = (unitId: number) =>
+        world.data.rules.descendWaitMs[world.unit(unitId)?.tier ?? ''] !== undefined;
       const opened = cells.filter(
         ({ unitId }) => !world.unit(unitId)?.path.some((above) => above !== unitId && waits(above)),
       );
@@ -125,13 +130,18 @@ export class MemoryBackend implements Backend {
         db.answers.push(row);
       });
       if (by.audience === 'households') continue;
+      if (db.sabotage.repeatsUnheard && this.saidBefore(row)) continue;
       const cellId = cellOf(db, unitId);
       if (cellId === null) continue;
-      const body: Message =
-        kind === 'cannot act' ? { kind, at } : { kind: 'answered', answer: kind, at };
+      const body: Message = kind === 'cannot act' ? { kind, at } : { kind: 'answered', answer: kind, at };
       const letter = newLetter(db, { cellId, unitId, priority: messageOrder(body.kind), body });
       tx.write(() => db.inbox.set(letter.id, letter));
     }
+  }
+
+  private saidBefore(row: AnswerRow): boolean {
+    const own = this.db.answers.filter((one) => one.unitId === row.unitId && one.personId === row.personId);
+    return row.personId !== null && own.at(-1)?.kind === row.kind;
   }
 
   poison(process: Process, unitId: number): Promise<void> {
@@ -139,7 +149,7 @@ export class MemoryBackend implements Backend {
     return db.transaction(process, 'office', async (tx) => {
       await tx.statement();
       const cellId = cellOf(db, unitId);
-      if (cellId === null) return;
+      if (cellId === null) throw new RangeError('no such cell yet');
       const body = { kind: 'no such message' } as unknown as Message;
       const letter = newLetter(db, { cellId, unitId, priority: 5, body });
       tx.write(() => db.inbox.set(letter.id, letter));
@@ -190,10 +200,17 @@ export class MemoryBackend implements Backend {
     const { db, scheduler } = this;
     if (db.open.size === 0) return;
     const survives = () => scheduler.chance(0.5);
-    const noticedMs = scheduler.chance(0.8) ? scheduler.between(0, 20) : scheduler.between(1_000, IDLE_TIMEOUT_MS);
+    const noticedMs = scheduler.chance(0.8)
+      ? scheduler.between(0, 20)
+      : scheduler.between(1_000, IDLE_TIMEOUT_MS);
     const own = new Set([...db.open].filter((tx) => tx.session.process === process));
     for (const tx of own) if (tx.state === 'committing' && survives()) tx.apply();
-    scheduler.after(noticedMs, () => db.abandon((tx) => own.has(tx), () => false));
+    scheduler.after(noticedMs, () =>
+      db.abandon(
+        (tx) => own.has(tx),
+        () => false,
+      ),
+    );
   }
 
   serverDown(): { aborted: number; committed: number } {

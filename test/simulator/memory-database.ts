@@ -121,8 +121,19 @@ export type AnswerRow = {
   committedAt: Instant;
 };
 
-/** Builds of the store that are broken on purpose. */
-export type Sabotage = { inboxByCursor?: boolean; leaseIgnored?: boolean; settlementUnlocked?: boolean };
+/** Builds of the store that are broken on purpose; the last three are as they once were. */
+export type Sabotage = {
+  /** Letters are read behind the highest id that was read. */
+  inboxByCursor?: boolean;
+  /** A leased slice is given to whoever asks. */
+  leaseIgnored?: boolean;
+  /** Two slices of a page are settled at once without the page's lock. */
+  settlementUnlocked?: boolean;
+  /** The key of a person's message is free again when an attempt was dropped, though an earlier one may have arrived. */
+  keysFreed?: boolean;
+  /** A person's word that is like their last one reaches no inbox. */
+  repeatsUnheard?: boolean;
+};
 
 /** What a checker hears of commits, while they happen. */
 export type CommitWatch = {

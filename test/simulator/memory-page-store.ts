@@ -94,7 +94,9 @@ async function readSlice(
   takeKeys: boolean,
 ): Promise<ClaimedSlice> {
   await tx.statement();
-  const members = page.members.slice(row.first, row.first + row.size).map((member) => readMember(db, page, member));
+  const members = page.members
+    .slice(row.first, row.first + row.size)
+    .map((member) => readMember(db, page, member));
   await tx.statement();
   const { warning, now } = db;
   if (!warning) throw new RangeError('the warning is not there');
@@ -123,7 +125,16 @@ async function readSlice(
 
 function pageHead(db: MemoryDatabase, page: PageRow): PageHead {
   const { pageId, cellId, revision, purpose, step, channel, audience } = page;
-  return { pageId, cellId, warningId: db.warning?.warningId ?? 0, revision, purpose, step, channel, audience };
+  return {
+    pageId,
+    cellId,
+    warningId: db.warning?.warningId ?? 0,
+    revision,
+    purpose,
+    step,
+    channel,
+    audience,
+  };
 }
 
 function readMember(db: MemoryDatabase, page: PageRow, member: PageRow['members'][number]) {
@@ -135,7 +146,8 @@ function readMember(db: MemoryDatabase, page: PageRow, member: PageRow['members'
     attempt: member.attempt,
     unitId: member.unitId,
     recipientId: member.recipientId,
-    address: person?.addresses[page.channel] ?? (household?.channel === page.channel ? household.address : null),
+    address:
+      person?.addresses[page.channel] ?? (household?.channel === page.channel ? household.address : null),
     language: (person ?? household)?.language ?? 'zh',
     synthetic: (person ?? household)?.synthetic ?? true,
     possibleDuplicate: member.again && unknownBefore(db, member),
@@ -143,13 +155,20 @@ function readMember(db: MemoryDatabase, page: PageRow, member: PageRow['members'
   };
 }
 
-function unknownBefore(db: MemoryDatabase, { deliveryId, attempt }: { deliveryId: number; attempt: number }): boolean {
+function unknownBefore(
+  db: MemoryDatabase,
+  { deliveryId, attempt }: { deliveryId: number; attempt: number },
+): boolean {
   for (let earlier = 1; earlier < attempt; earlier += 1)
     if (db.deliveries.get(deliveryKey(deliveryId, earlier))?.outcome === 'unknown') return true;
   return false;
 }
 
-function besideWarning(db: MemoryDatabase, page: PageRow, member: { unitId: number; recipientId: number; keyed: boolean }) {
+function besideWarning(
+  db: MemoryDatabase,
+  page: PageRow,
+  member: { unitId: number; recipientId: number; keyed: boolean },
+) {
   const { world } = db;
   const name = (unitId: number | null) => (unitId === null ? '' : (world.unit(unitId)?.name ?? ''));
   const posts = member.keyed
@@ -175,7 +194,10 @@ function readDigest(db: MemoryDatabase, unitId: number, name: (unitId: number) =
     .filter((state) => (state.reportsTo ?? state.superiorId) === unitId && state.status !== 'answered')
     .filter((state) => state.silentAt !== null || state.cannotActAt !== null)
     .sort((one, other) => (one.silentAt ?? Infinity) - (other.silentAt ?? Infinity));
-  return { count: silent.length, names: silent.slice(0, DIGEST_NAMES_MAX).map((state) => name(state.unitId)) };
+  return {
+    count: silent.length,
+    names: silent.slice(0, DIGEST_NAMES_MAX).map((state) => name(state.unitId)),
+  };
 }
 
 function readReport(db: MemoryDatabase, unitId: number) {
@@ -263,7 +285,18 @@ async function insertOutcomes(db: MemoryDatabase, tx: Transaction, settled: Sett
     const { deliveryId, attempt, unitId, recipientId, outcome, reason, possibleDuplicate, at } = settlement;
     const key = deliveryKey(deliveryId, attempt);
     if (db.deliveries.has(key)) throw new Error(`duplicate key: delivery ${deliveryId} attempt ${attempt}`);
-    const row = { deliveryId, attempt, pageId, cellId, unitId, recipientId, audience, purpose, step, channel };
+    const row = {
+      deliveryId,
+      attempt,
+      pageId,
+      cellId,
+      unitId,
+      recipientId,
+      audience,
+      purpose,
+      step,
+      channel,
+    };
     tx.write(() => {
       db.deliveries.set(key, { ...row, outcome, reason, possibleDuplicate, at, committedAt: db.now });
     });
@@ -299,10 +332,11 @@ async function settleKeys(db: MemoryDatabase, tx: Transaction, settled: SettledS
   if (certain.length === 0) return;
   await tx.statement();
   for (const { recipientId, deliveryId, outcome: last, possibleDuplicate, at } of certain) {
-    const outcome = last === 'dropped' && possibleDuplicate ? 'unknown' : last;
+    const outcome = last === 'dropped' && possibleDuplicate && !db.sabotage.keysFreed ? 'unknown' : last;
     const key = messageKey(settled.page, recipientId);
     if (db.keys.get(key)?.deliveryId !== deliveryId) continue;
     await tx.lock(`key ${key}`);
-    if (db.keys.get(key)?.deliveryId === deliveryId) tx.write(() => db.keys.set(key, { deliveryId, outcome, at }));
+    if (db.keys.get(key)?.deliveryId === deliveryId)
+      tx.write(() => db.keys.set(key, { deliveryId, outcome, at }));
   }
 }

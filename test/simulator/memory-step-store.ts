@@ -154,14 +154,12 @@ class MemoryStep implements StepTransaction {
   ) {
     await this.tx.statement();
     return sends.flatMap((send, index) =>
-      this.db.world
-        .holders(send.unitId, send.rankFrom, send.rankTo)
-        .flatMap((person) =>
-          CHANNELS.filter((channel) => person.addresses[channel] !== undefined)
-            .filter((channel) => send.channels.includes(channel))
-            .sort()
-            .map((channel) => ({ index, unitId: send.unitId, personId: person.personId, channel })),
-        ),
+      this.db.world.holders(send.unitId, send.rankFrom, send.rankTo).flatMap((person) =>
+        CHANNELS.filter((channel) => person.addresses[channel] !== undefined)
+          .filter((channel) => send.channels.includes(channel))
+          .sort()
+          .map((channel) => ({ index, unitId: send.unitId, personId: person.personId, channel })),
+      ),
     );
   }
 
@@ -219,7 +217,10 @@ class MemoryStep implements StepTransaction {
 
   async findPossiblyTold(): Promise<PlannedPage[]> {
     await this.tx.statement();
-    const told = new Map<string, { recipientId: number; audience: PageRow['audience']; channel: Channel; unitId: number }>();
+    const told = new Map<
+      string,
+      { recipientId: number; audience: PageRow['audience']; channel: Channel; unitId: number }
+    >();
     for (const row of this.db.deliveries.values()) {
       if (row.cellId !== this.cell.cellId || row.purpose === 'cancel notice') continue;
       if (row.outcome !== 'handed off' && row.outcome !== 'unknown') continue;
@@ -304,7 +305,11 @@ class MemoryStep implements StepTransaction {
     return [];
   }
 
-  async leave(input: { nextDeadline: number | null; closed: boolean; noticesWritten: boolean }): Promise<void> {
+  async leave(input: {
+    nextDeadline: number | null;
+    closed: boolean;
+    noticesWritten: boolean;
+  }): Promise<void> {
     await this.tx.statement();
     const { cell, db } = this;
     const steppedAt = db.now;

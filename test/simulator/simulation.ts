@@ -16,7 +16,7 @@ export type SeedOptions = {
   /** Changes the seed's world. */
   world?: Partial<SimulatedWorldData>;
   /** A build that is broken on purpose. */
-  wrap?: Wrap;
+  wrap?: () => Wrap;
   sabotage?: Sabotage;
   /** Takes answers without asking for the message's number. */
   numbersUnchecked?: boolean;
@@ -84,9 +84,19 @@ export class Simulation {
     this.farSide = new FarSide(world, this.link, this.counts);
     this.temporal = new SimulatedTemporal(this.scheduler, this.counts, data.leavesAfterSteps);
     const { link, backend, farSide, temporal, counts, office } = this;
-    this.workers = new Workers({ link, backend, farSide, temporal, wrap: options.wrap ?? {} });
+    const { sliceMost } = data;
+    this.workers = new Workers({ link, backend, farSide, temporal, sliceMost, wrap: options.wrap?.() ?? {} });
     this.people = new People(world, this.scheduler, (act, number) => void this.takeAnswer(act, number));
-    this.faults = new Faults({ world, link, backend, farSide, temporal, workers: this.workers, office, counts });
+    this.faults = new Faults({
+      world,
+      link,
+      backend,
+      farSide,
+      temporal,
+      workers: this.workers,
+      office,
+      counts,
+    });
     this.connect();
   }
 
@@ -209,11 +219,11 @@ function recipientOf(world: SimulatedWorld, address: string): Recipient | undefi
   if (!known) {
     known = new Map();
     for (const { personId, addresses } of world.data.people)
-      for (const one of Object.values(addresses)) known.set(one, { audience: 'people', recipientId: personId });
+      for (const one of Object.values(addresses))
+        known.set(one, { audience: 'people', recipientId: personId });
     for (const { householdId, address: one } of world.data.households)
       known.set(one, { audience: 'households', recipientId: householdId });
     recipients.set(world, known);
   }
   return known.get(address);
 }
-

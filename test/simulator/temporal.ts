@@ -219,7 +219,8 @@ export class SimulatedTemporal {
   /** A page's activity: attempt after attempt, each on some worker, until one comes back. */
   private activity(run: Run, epoch: number, page: OpenPage): Promise<SendPageResult> {
     return new Promise((resolve) => {
-      const done = (result: SendPageResult) => this.hear(run, epoch, this.scheduler.between(1, 5), () => resolve(result));
+      const done = (result: SendPageResult) =>
+        this.hear(run, epoch, this.scheduler.between(1, 5), () => resolve(result));
       this.dispatch(run, epoch, page, 1, done);
       if (!this.scheduler.chance(this.pagesRunTwice)) return;
       this.scheduler.after(this.scheduler.between(0, 5_000), () => {

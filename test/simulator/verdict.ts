@@ -51,7 +51,10 @@ function checkRecorded({ db, watch, ledger }: Facts): void {
   for (const { deliveryId, attempt } of ledger) {
     const row = db.deliveries.get(deliveryKey(deliveryId, attempt));
     if (row?.outcome !== 'handed off' && row?.outcome !== 'unknown')
-      watch.broken(2, `delivery ${deliveryId} attempt ${attempt} was taken and is ${row?.outcome ?? 'not recorded'}`);
+      watch.broken(
+        2,
+        `delivery ${deliveryId} attempt ${attempt} was taken and is ${row?.outcome ?? 'not recorded'}`,
+      );
   }
   const taken = new Set(ledger.map((entry) => deliveryKey(entry.deliveryId, entry.attempt)));
   for (const [key, row] of db.deliveries) {
@@ -156,7 +159,10 @@ function checkTold({ db, watch }: Facts): void {
   }
   for (const { state } of db.units.values()) {
     if (state.toldAt !== (first.get(state.unitId) ?? null))
-      watch.broken(1, `unit ${state.unitId} was told at ${first.get(state.unitId)} and knows ${state.toldAt}`);
+      watch.broken(
+        1,
+        `unit ${state.unitId} was told at ${first.get(state.unitId)} and knows ${state.toldAt}`,
+      );
   }
 }
 
@@ -168,7 +174,10 @@ function checkDuplicates({ db, watch, ledger }: Facts): void {
     );
   for (const row of db.deliveries.values()) {
     if (row.possibleDuplicate !== unknownBefore(row))
-      watch.broken(6, `delivery ${row.deliveryId} attempt ${row.attempt} is flagged ${row.possibleDuplicate}`);
+      watch.broken(
+        6,
+        `delivery ${row.deliveryId} attempt ${row.attempt} is flagged ${row.possibleDuplicate}`,
+      );
   }
   const seen = new Set<number>();
   for (const { deliveryId, attempt } of ledger) {
@@ -195,4 +204,3 @@ function checkNotices({ db, watch }: Facts): void {
   for (const who of told) if (!noticed.has(who)) watch.broken(5, `${who} never hears of the cancel`);
   for (const who of noticed) if (!told.has(who)) watch.broken(5, `${who} hears of a cancel of nothing`);
 }
-

@@ -89,10 +89,16 @@ export class Watch implements CommitWatch {
       return;
     }
     if (claim.claimedAt > cancelledAt) this.broken(5, `${which} was claimed after the cancel and sent`);
-    if (claim.claimedAt >= warning.expiresAt) this.broken(5, `${which} was claimed after the expiry and sent`);
+    if (claim.claimedAt >= warning.expiresAt)
+      this.broken(5, `${which} was claimed after the expiry and sent`);
   }
 
-  private checkChase(which: string, page: PageRow, claim: ClaimRow, member: PageRow['members'][number]): void {
+  private checkChase(
+    which: string,
+    page: PageRow,
+    claim: ClaimRow,
+    member: PageRow['members'][number],
+  ): void {
     const known = (row: AnswerRow) => row.committedAt < claim.claimedAt;
     if (page.purpose === 'household') {
       const own = this.db.answers.some((row) => row.householdId === member.recipientId && known(row));
@@ -106,7 +112,12 @@ export class Watch implements CommitWatch {
       this.broken(7, `${which} chases unit ${member.unitId}, which had answered`);
   }
 
-  private checkOneMessage(which: string, page: PageRow, member: PageRow['members'][number], deliveryId: number): void {
+  private checkOneMessage(
+    which: string,
+    page: PageRow,
+    member: PageRow['members'][number],
+    deliveryId: number,
+  ): void {
     if (page.audience !== 'people' || (page.purpose !== 'rung' && page.purpose !== 'cancel notice')) return;
     const key = [page.purpose, page.step, page.channel, member.recipientId].join(' ');
     const other = this.oneMessage.get(key) ?? deliveryId;
@@ -115,14 +126,21 @@ export class Watch implements CommitWatch {
     this.oneMessage.set(key, deliveryId);
   }
 
-  private checkKind(which: string, entry: Taken, page: PageRow, recipientId: number, message: OutgoingMessage): void {
+  private checkKind(
+    which: string,
+    entry: Taken,
+    page: PageRow,
+    recipientId: number,
+    message: OutgoingMessage,
+  ): void {
     const { world } = this.db;
     const recipient = page.audience === 'people' ? world.person(recipientId) : world.household(recipientId);
     const actual = world.data.kind === 'actual';
     if (entry.live && (!actual || recipient?.synthetic !== false))
       this.broken(4, `${which} of a ${world.data.kind} warning reached the public`);
     if (!entry.live && actual) this.broken(4, `${which} of an actual warning went to a stand-in`);
-    if (!actual && !/^(【演练】|\[EXERCISE\])/.test(message.text)) this.broken(4, `${which} is not marked as an Exercise`);
+    if (!actual && !/^(【演练】|\[EXERCISE\])/.test(message.text))
+      this.broken(4, `${which} is not marked as an Exercise`);
   }
 
   // ── a unit changes ──────────────────────────────────────────────────────────────────────────────────────
@@ -135,7 +153,15 @@ export class Watch implements CommitWatch {
 
   private checkRegress(before: UnitState, after: UnitState): void {
     const { unitId } = after;
-    for (const key of ['openedAt', 'toldAt', 'answeredAt', 'cannotActAt', 'silentAt', 'bridgedAt', 'ended'] as const) {
+    for (const key of [
+      'openedAt',
+      'toldAt',
+      'answeredAt',
+      'cannotActAt',
+      'silentAt',
+      'bridgedAt',
+      'ended',
+    ] as const) {
       if (before[key] !== null && after[key] === null) this.broken(8, `unit ${unitId} lost its ${key}`);
     }
     for (const key of ['rung', 'digests', 'silenceTold', 'helpTold', 'concludedBelow'] as const) {
@@ -161,7 +187,9 @@ export class Watch implements CommitWatch {
     const handed = rows.filter((row) => row.outcome === 'handed off' || row.outcome === 'merged');
     const heardInTime = handed.some((row) => row.committedAt < beganAt + handOffMaxMs);
     if (!heardInTime && beganAt + handOffMaxMs <= now && left.who !== 'nobody') return;
-    const firstAt = Math.min(...handed.map((row) => this.takenAt.get(deliveryKey(row.deliveryId, row.attempt)) ?? row.at));
+    const firstAt = Math.min(
+      ...handed.map((row) => this.takenAt.get(deliveryKey(row.deliveryId, row.attempt)) ?? row.at),
+    );
     if (firstAt + left.waitMs <= now) return;
     if (this.db.answers.some((row) => row.unitId === unitId && row.kind === 'cannot act')) return;
     if (handed.length === 0 && this.hopeless(unitId, rung, rows, retry.attemptsMost)) return;
@@ -177,7 +205,12 @@ export class Watch implements CommitWatch {
     );
     for (const { page, place } of this.pageOf.values()) {
       const member = page.members[place];
-      if (page.purpose === 'rung' && page.step === rung && member?.unitId === unitId && !over.has(member.deliveryId))
+      if (
+        page.purpose === 'rung' &&
+        page.step === rung &&
+        member?.unitId === unitId &&
+        !over.has(member.deliveryId)
+      )
         return false;
     }
     return true;
@@ -190,7 +223,8 @@ export class Watch implements CommitWatch {
     for (const { state, nextAt, faulty, cellId } of units.values()) {
       if (nextAt === null || faulty || cells.get(cellId)?.status === 'closed') continue;
       this.latestMs = Math.max(this.latestMs, now - nextAt);
-      if (now - nextAt > LATE_MOST_MS) this.broken(7, `unit ${state.unitId} is overdue by ${now - nextAt} ms`);
+      if (now - nextAt > LATE_MOST_MS)
+        this.broken(7, `unit ${state.unitId} is overdue by ${now - nextAt} ms`);
     }
     for (const row of inbox.values()) {
       if (now - row.at > LATE_MOST_MS) this.broken(7, `letter ${row.id} waits for ${now - row.at} ms`);

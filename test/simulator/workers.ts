@@ -38,6 +38,7 @@ export class Workers {
   private readonly farSide: FarSide;
   private readonly temporal: SimulatedTemporal;
   private readonly wrap: Wrap;
+  private readonly sliceMost: number;
   private started = 0;
   private armedVersion = -1;
   private lookAt: Instant = Infinity;
@@ -47,8 +48,10 @@ export class Workers {
     backend: Backend;
     farSide: FarSide;
     temporal: SimulatedTemporal;
+    sliceMost: number;
     wrap: Wrap;
   }) {
+    this.sliceMost = input.sliceMost;
     this.link = input.link;
     this.scheduler = input.link.scheduler;
     this.backend = input.backend;
@@ -60,7 +63,7 @@ export class Workers {
   start(): void {
     const process = { name: `worker ${++this.started}`, alive: true };
     const steps = this.backend.steps(process);
-    const pages = this.backend.pages(process);
+    const pages = cutFine(this.backend.pages(process), this.sliceMost);
     const worker: Worker = Object.assign(process, {
       steps: this.wrap.steps?.(steps) ?? steps,
       pages: this.wrap.pages?.(pages) ?? pages,
@@ -122,7 +125,9 @@ export class Workers {
   private async look(worker: Worker): Promise<void> {
     try {
       const cells = await this.backend.ring(worker);
-      await Promise.all(cells.map((cellId) => this.temporal.signalWithStart(worker, cellId).catch(() => undefined)));
+      await Promise.all(
+        cells.map((cellId) => this.temporal.signalWithStart(worker, cellId).catch(() => undefined)),
+      );
     } catch {
       // Nothing that fails here is lost: the next look finds the same mail.
     }
@@ -131,4 +136,12 @@ export class Workers {
       this.armedVersion = -1;
     });
   }
+}
+
+/** Claims smaller slices than it is asked for. */
+function cutFine(store: PageStore, sliceMost: number): PageStore {
+  return {
+    ...store,
+    claim: (pageId, input) => store.claim(pageId, { ...input, most: Math.min(input.most, sliceMost) }),
+  };
 }

@@ -85,6 +85,8 @@ export type SimulatedWorldData = {
   hazard: number;
   faultKinds: FaultKind[];
   leavesAfterSteps: number;
+  /** Deliveries a slice holds at most: pages of a small tree would never have two. */
+  sliceMost: number;
 };
 
 /** 2026-07-09: posts of the tree are older. */
@@ -121,7 +123,8 @@ export class SimulatedWorld {
         .map((unit) => unit.unitId),
     );
     for (const unit of data.units) {
-      if (unit.parentId !== null && this.scope.has(unit.unitId)) append(this.below, unit.parentId, unit.unitId);
+      if (unit.parentId !== null && this.scope.has(unit.unitId))
+        append(this.below, unit.parentId, unit.unitId);
     }
     for (const post of data.posts) {
       append(this.posts, post.unitId, post);
@@ -178,7 +181,7 @@ export function worldOf(seed: number, changes: Partial<SimulatedWorldData> = {})
   const units = unitsOf(random);
   const level = random() < 0.6 ? 'red' : 'yellow';
   const speed = 2 + random() * 25;
-  const lastsMs = Math.round((2 + random() ** 2 * 30) * MINUTE_MS);
+  const lastsMs = Math.round((1.5 + random() ** 2 * 25) * MINUTE_MS);
   const people = peopleOf(random, units);
   const kind = random() < 0.85 ? 'exercise' : 'actual';
   const faulty = random() < 0.9;
@@ -206,6 +209,7 @@ export function worldOf(seed: number, changes: Partial<SimulatedWorldData> = {})
     hazard: random() ** 2 * 0.04,
     faultKinds: FAULT_KINDS.filter(() => random() < 0.45),
     leavesAfterSteps: random() < 0.3 ? 3 + Math.floor(random() * 30) : Infinity,
+    sliceMost: random() < 0.6 ? 1 + Math.floor(random() * 6) : 1_000,
   };
   return new SimulatedWorld({ ...data, ...changes });
 }
@@ -213,7 +217,13 @@ export function worldOf(seed: number, changes: Partial<SimulatedWorldData> = {})
 // ── the tree and its people ─────────────────────────────────────────────────────────────────────────────────
 
 function unitsOf(random: () => number): Unit[] {
-  const size = random() < 0.8 ? 5 + Math.floor(random() * 16) : 20 + Math.floor(random() * 41);
+  const luck = random();
+  const size =
+    luck < 0.8
+      ? 5 + Math.floor(random() * 8)
+      : luck < 0.96
+        ? 13 + Math.floor(random() * 13)
+        : 26 + Math.floor(random() * 35);
   const officials = TIERS.filter((tier) => tier.role === 'official').map((tier) => tier.id);
   const units: Unit[] = [];
   const districts = 1 + Math.floor(random() * 3);
