@@ -82,10 +82,7 @@ class CellTurn {
   private readonly machine: typeof advance;
   private readonly given: ReadonlySet<Letter>;
 
-  constructor(
-    given: readonly Letter[],
-    input: { rules: Rules; now: Instant; machine?: typeof advance },
-  ) {
+  constructor(given: readonly Letter[], input: { rules: Rules; now: Instant; machine?: typeof advance }) {
     this.given = new Set(given);
     this.rules = input.rules;
     this.now = input.now;
