@@ -1,37 +1,16 @@
 import { Simulation } from './simulation.ts';
 import { worldOf } from './world.ts';
 Error.stackTraceLimit = 0;
-const seed = Number(process.argv[2]);
-const sim = new Simulation(worldOf(seed), {});
-const r = await sim.run();
-for (const v of r.violations) console.log(v.invariant, v.what, v.at - sim.world.data.startAt);
-const db = (sim as any).memory;
+const seed = Number(process.argv[2]); const unit = Number(process.argv[3]);
+const sim: any = new Simulation(worldOf(seed), {});
 const t0 = sim.world.data.startAt;
-console.log(
-  db.warning.status,
-  db.warning.expiresAt - t0,
-  'calm',
-  (sim as any).faults.calmAt - t0,
-  r.virtualMs,
-  r.faults,
-);
-console.log(
-  'inbox',
-  db.inbox.size,
-  [...db.inbox.values()].slice(0, 3),
-  'pages open',
-  [...db.pages.values()]
-    .filter((p: any) => p.endedAt === null)
-    .map((p: any) => ({ ...p, members: p.members, claims: db.claims.get(p.pageId) }))
-    .slice(0, 5),
-  'cells',
-  [...db.cells.values()],
-  'retries',
-  db.retries.size,
-  [...db.retries.values()].slice(0, 3),
-  'pages',
-  db.pages.size,
-  'deliv',
-  db.deliveries.size,
-);
-console.log([...db.deliveries.values()].slice(-4));
+const f = sim.faults; const ap = f.apply.bind(f);
+f.apply = (k: string) => { console.log(sim.scheduler.now - t0, 'FAULT', k); ap(k); };
+const db = sim.memory;
+const us = sim.watch.unitsSaved.bind(sim.watch);
+sim.watch.unitsSaved = (b: any, a: any, now: number) => { if (a.unitId === unit) console.log(sim.scheduler.now - t0, 'step now', now - t0, JSON.stringify({ r: a.rung, st: a.status, out: a.outstanding, timers: Object.fromEntries(Object.entries(a.timers).filter(([, v]) => v !== null).map(([k, v]: any) => [k, v - t0])) })); us(b, a, now); };
+const cl = sim.watch.checkLate.bind(sim.watch);
+sim.watch.checkLate = () => { const n = sim.watch.violations.length; cl(); if (sim.watch.violations.length > n && n === 0) { console.log(sim.scheduler.now - t0, 'LATE', [...db.cells.values()], [...sim.temporal.runs.values()].map((r: any) => ({ cell: r.cellId, epoch: r.epoch, loop: !!r.loop, waiters: r.waiters.length })), 'workers', sim.workers.alive.length, 'away', sim.link.away, sim.temporal.away, db.open.size, [...db.locks.keys()], [...db.inbox.values()]); } };
+const r = await sim.run();
+for (const v of r.violations) console.log(v.invariant, v.what, v.at - t0);
+console.log('calm', f.calmAt - t0, 'expires', db.warning.expiresAt - t0, db.warning.status, r.faults);

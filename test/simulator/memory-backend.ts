@@ -107,6 +107,10 @@ export class MemoryBackend implements Backend {
     const { db, world } = this;
     const { by, kind } = act;
     if (!db.warning) throw new RangeError('no such warning yet');
+    if (by.audience !== 'vouched') {
+      if (db.replies.has(act.actId)) return;
+      tx.write(() => db.replies.add(act.actId));
+    }
     const at = db.now;
     const unitIds =
       by.audience === 'vouched'
@@ -219,6 +223,24 @@ export class MemoryBackend implements Backend {
       () => this.scheduler.chance(0.5),
     );
   }
+}
+
+/** What is left of a run, as `remainsInPostgres` reads it. */
+export function remainsInMemory(db: MemoryDatabase, cells: CellView[]) {
+  const deliveries = [...db.deliveries.values()]
+    .sort((one, other) => one.deliveryId - other.deliveryId || one.attempt - other.attempt)
+    .map(({ committedAt: _committedAt, ...row }) => row);
+  const units = [...db.units.values()].sort((one, other) => one.state.unitId - other.state.unitId);
+  const answers = [...db.answers].sort(
+    (one, other) => one.at - other.at || one.unitId - other.unitId || one.id - other.id,
+  );
+  return {
+    units: units.map(({ state, faulty }) => ({ state, faulty })),
+    deliveries,
+    answers: answers.map(({ unitId, personId, householdId, kind, at }) => ({ unitId, personId, householdId, kind, at })),
+    cells,
+    dead: db.deadLetters.length,
+  };
 }
 
 function warningOf(world: SimulatedWorld, now: number): WarningRow {

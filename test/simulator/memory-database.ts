@@ -153,6 +153,8 @@ export class MemoryDatabase {
   readonly retries = new Map<number, RetryRow>();
   readonly keys = new Map<string, KeyRow>();
   readonly answers: AnswerRow[] = [];
+  /** Replies that came in, once each: pushed again, they are only repeated. */
+  readonly replies = new Set<number>();
   readonly deadLetters: { unitId: UnitId; reason: string; at: Instant }[] = [];
   readonly cursors = new Map<number, number>();
   readonly open = new Set<Transaction>();

@@ -172,8 +172,7 @@ function besideWarning(
   const { world } = db;
   const name = (unitId: number | null) => (unitId === null ? '' : (world.unit(unitId)?.name ?? ''));
   const posts = member.keyed
-    ? world
-        .postsOf(member.recipientId)
+    ? [...new Set(world.postsOf(member.recipientId))]
         .filter((unitId) => world.inScope(unitId))
         .sort((one, other) => world.depth(one) - world.depth(other) || one - other)
         .map(name)

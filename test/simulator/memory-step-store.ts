@@ -288,7 +288,10 @@ class MemoryStep implements StepTransaction {
     await this.tx.statement();
     const pages = [...this.db.pages.values(), ...this.written]
       .filter((page) => page.cellId === this.cell.cellId && page.endedAt === null)
-      .sort((one, other) => one.pageId - other.pageId)
+      .sort(
+        (one, other) =>
+          Number(one.purpose === 'household') - Number(other.purpose === 'household') || one.pageId - other.pageId,
+      )
       .slice(0, pagesMost)
       .map(({ pageId, channel, members, purpose, step }) => ({
         pageId,
