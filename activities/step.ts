@@ -87,8 +87,7 @@ export async function stepCell(
 async function endOf(tx: StepTransaction, cell: LockedCell): Promise<'cancelled' | 'expired' | null> {
   if (cell.warning.status !== 'open') return cell.warning.status;
   if (cell.now < cell.warning.expiresAt) return null;
-  await tx.markExpired();
-  return 'expired';
+  return tx.markExpired();
 }
 
 /** Letters for units: those of the inbox, those that settlements turn into, and the end for units that have not ended. */

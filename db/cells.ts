@@ -189,14 +189,23 @@ export async function leaveCell(
   );
 }
 
-/** The warning's own end: the first step after its expiry writes it down. */
-export async function markExpired(sql: Sql, warningId: number): Promise<void> {
+/**
+ * The warning's own end: the first step after its expiry writes it down. Gives back how it ended: the update waits for a cancel
+ * that is under way, and a step that took such a one for an expiry closed its cell without telling anybody of the cancel.
+ */
+export async function markExpired(sql: Sql, warningId: number): Promise<'cancelled' | 'expired'> {
   await sql.query(
     `update warnings set status = 'expired', ended_at = expires_at
      where id = $1 and status = 'open' and expires_at <= clock_timestamp()`,
     [warningId],
     'mark-expired',
   );
+  const [warning] = await sql.query<{ status: string }>(
+    'select status from warnings where id = $1',
+    [warningId],
+    'how-ended',
+  );
+  return warning?.status === 'cancelled' ? 'cancelled' : 'expired';
 }
 
 /** Appends what a step took, with its time; nothing is appended for a step that took nothing. */

@@ -2,6 +2,7 @@
 import type { Outcome } from '../domain/delivery.ts';
 import type { ClaimedDelivery, PageHead } from '../domain/store.ts';
 import type { Sql } from './database.ts';
+import { DELIVERY_ID_STRIDE } from './pages.ts';
 
 /** Silent units a digest names; the rest is a number. */
 const DIGEST_NAMES_MAX = 6;
@@ -132,9 +133,11 @@ export async function takeMessageKeys(
     );
     if (own) continue;
     const [winner] = await sql.query<{ outcome: Outcome | null; at: number | null }>(
-      `select outcome, (extract(epoch from at) * 1000)::float8 as at from message_keys
+      // Told before this delivery was planned, for another unit, counts from the plan on: its rung has its whole time.
+      `select outcome, ceil(extract(epoch from case when at is not null then greatest(at, (
+           select written_at from pages where id = $7)) end) * 1000)::float8 as at from message_keys
        where warning_id = $1 and revision = $2 and purpose = $3 and step = $4 and channel = $5 and person_id = $6`,
-      key,
+      [...key, Math.floor(member.deliveryId / DELIVERY_ID_STRIDE)],
       'read-message-key',
     );
     if (winner) merged.set(member.deliveryId, winner);

@@ -123,6 +123,21 @@ export async function findUnrecordedSends(
   };
 }
 
+/** 1. Deliveries that we hold handed off and that the far side has never seen: our word alone is no proof. */
+export async function findUnseenHandOffs(
+  sql: Sql,
+  warningId: number,
+  taken: readonly { deliveryId: number; attempt: number }[],
+): Promise<Finding> {
+  const rows = await sql.query<{ line: string }>(
+    `select format('delivery %s attempt %s was handed off to nobody', d.id, d.attempt) as line
+     from deliveries d left join unnest($2::bigint[], $3::int[]) as f (id, attempt) using (id, attempt)
+     where d.warning_id = $1 and d.outcome = 'handed off' and d.purpose in ('rung', 'household') and f.id is null`,
+    [warningId, taken.map((entry) => entry.deliveryId), taken.map((entry) => entry.attempt)],
+  );
+  return { counts: { unseen: rows.length }, first: rows.slice(0, SHOWN_MOST).map((row) => row.line) };
+}
+
 /** 4. No live send from a drill: nothing of an Exercise went to a person who is not synthetic. */
 export async function findLiveSends(sql: Sql, warningId: number): Promise<Finding> {
   const rows = await sql.query<{ line: string }>(
@@ -143,7 +158,10 @@ export async function findLiveSends(sql: Sql, warningId: number): Promise<Findin
   };
 }
 
-/** 6. Bounded duplicates: a second message for one delivery only where an outcome was unknown, and flagged. */
+/**
+ * 6. Bounded duplicates: a second message for one delivery only where an outcome was unknown, and flagged. In flight at a crash
+ * was what a dead worker had claimed, and what broke off because the provider or the line to it died.
+ */
 export async function findUnflaggedDuplicates(
   sql: Sql,
   warningId: number,
@@ -157,7 +175,7 @@ export async function findUnflaggedDuplicates(
   );
   const [flags] = await sql.query<{ flags: number; crashed: number }>(
     `select (count(*) filter (where possible_duplicate and outcome <> 'dropped'))::int as flags,
-       (count(*) filter (where outcome = 'unknown' and reason = 'lease-ran-out'))::int as crashed
+       (count(*) filter (where outcome = 'unknown' and reason in ('lease-ran-out', 'connection')))::int as crashed
      from deliveries where warning_id = $1`,
     [warningId],
   );
@@ -176,15 +194,21 @@ export async function findUnflaggedDuplicates(
 }
 
 /**
- * 7a. Nobody is chased after answering: no slice was claimed for a message after the answer that made it needless was
- * committed. An answer holds the time of its statement; one that was claimed over before its commit can have come is a race.
+ * 7a. Nobody is chased after answering: the far side has no message of a slice that was claimed after the answer that made it
+ * needless was committed. (What a dead worker had claimed is unknown to us, even where its guard had dropped it.) An answer
+ * holds the time of its statement; one that was claimed over before its commit can have come is a race.
  */
-export async function findChasedAfterAnswer(sql: Sql, warningId: number): Promise<Finding> {
+export async function findChasedAfterAnswer(
+  sql: Sql,
+  warningId: number,
+  taken: readonly { deliveryId: number; attempt: number }[],
+): Promise<Finding> {
   const rows = await sql.query<{ line: string; raced: boolean }>(
     `select format('delivery %s attempt %s, unit %s, %s ms after the answer', d.id, d.attempt, d.unit_id,
          round(extract(epoch from k.claimed_at - a.at) * 1000)) as line,
        k.claimed_at < a.at + $2 * interval '1 millisecond' as raced
-     from deliveries d
+     from unnest($3::bigint[], $4::int[]) as f (id, attempt)
+     join deliveries d on d.id = f.id and d.attempt = f.attempt and d.warning_id = $1 and d.purpose in ('rung', 'bridge notice')
      join pages p on p.id = d.page_id
      join claims k on k.page_id = d.page_id and
        coalesce(array_position(p.delivery_ids, d.id) - 1, d.id % ${DELIVERY_ID_STRIDE}) between k.first and k.first + k.size - 1
@@ -193,9 +217,8 @@ export async function findChasedAfterAnswer(sql: Sql, warningId: number): Promis
          and a.kind <> 'cannot act' and a.at < k.claimed_at
          and not exists (select from answers b where b.warning_id = $1 and b.unit_id = d.unit_id
            and b.kind = 'cannot act' and b.at >= a.at)) a
-     where d.warning_id = $1 and d.purpose in ('rung', 'bridge notice') and d.outcome in ('handed off', 'unknown')
-       and a.at is not null`,
-    [warningId, COMMIT_MS_MAX],
+     where a.at is not null`,
+    [warningId, COMMIT_MS_MAX, taken.map((entry) => entry.deliveryId), taken.map((entry) => entry.attempt)],
   );
   const chased = rows.filter((row) => !row.raced);
   return {

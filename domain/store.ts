@@ -97,8 +97,8 @@ export type StepTransaction = {
   takeRetries(which: 'due' | 'all', most: number): Promise<PlannedPage[]>;
   /** Everybody in the cell who was told or may have been, once for each channel. */
   findPossiblyTold(): Promise<PlannedPage[]>;
-  /** Writes the warning's own end where its expiry has passed. */
-  markExpired(): Promise<void>;
+  /** Writes the warning's own end where its expiry has passed; gives back how it ended: a cancel may have come first. */
+  markExpired(): Promise<'cancelled' | 'expired'>;
   /** Puts letters aside and marks their units as faulty. */
   putDeadLetters(dead: readonly { letter: Letter; reason: string }[]): Promise<void>;
   appendAudit(body: unknown): Promise<void>;

@@ -11,6 +11,7 @@ import {
   findStuck,
   findUnflaggedDuplicates,
   findUnrecordedSends,
+  findUnseenHandOffs,
   takeTime,
   type Finding,
 } from '../db/referee.ts';
@@ -33,6 +34,8 @@ export type Invariant = {
 const OVERDUE_MS = 30_000;
 /** Flags may be three times the real duplicates, beside what was in flight at crashes. */
 const FLAGS_PER_DUPLICATE = 3;
+
+const NOTHING_FOUND: Finding = { counts: {}, first: [] };
 
 /** Judges one warning. Call it when the warning is over, or at any time: what is under way is not counted as lost. */
 export async function judge(
@@ -63,15 +66,22 @@ async function judgeFacts(
   const lost = await findLostDeliveries(sql, warningId);
   // While the warning is open, what has no outcome yet is under way.
   const missing = over ? (lost.counts['missing'] ?? 0) + (lost.counts['again'] ?? 0) : 0;
+  // The ledger was read before: while the warning is open, messages may have arrived since.
+  const unseen = over ? await findUnseenHandOffs(sql, warningId, taken) : NOTHING_FOUND;
   const unrecorded = await findUnrecordedSends(sql, warningId, taken);
   const live = await findLiveSends(sql, warningId);
   const duplicates = await findUnflaggedDuplicates(sql, warningId, repeatedDeliveries(taken));
-  const chased = await findChasedAfterAnswer(sql, warningId);
+  const chased = await findChasedAfterAnswer(sql, warningId, taken);
   const mistimed = await findMistimed(sql, warningId);
   const stuck = await findStuck(sql, warningId, OVERDUE_MS);
   const { flags = 0, duplicates: real = 0, inFlightAtCrashes = 0, unflagged = 0 } = duplicates.counts;
   return [
-    verdict(1, 'no lost delivery', missing + (lost.counts['unopened'] ?? 0) === 0, lost),
+    verdict(
+      1,
+      'no lost delivery',
+      missing + (lost.counts['unopened'] ?? 0) + (unseen.counts['unseen'] ?? 0) === 0,
+      merge(lost, unseen),
+    ),
     verdict(2, 'no unrecorded send', unrecorded.counts['unrecorded'] === 0, unrecorded),
     verdict(
       4,

@@ -4,13 +4,18 @@
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Database } from '../db/database.ts';
-import { MemoryBackend, remainsInMemory } from './simulator/memory-backend.ts';
-import { openVirtualDatabase, plantWorld, PostgresBackend, remainsInPostgres } from './simulator/postgres-backend.ts';
+import { remainsInMemory, type MemoryBackend } from './simulator/memory-backend.ts';
+import {
+  openVirtualDatabase,
+  plantWorld,
+  PostgresBackend,
+  remainsInPostgres,
+} from './simulator/postgres-backend.ts';
 import { Simulation } from './simulator/simulation.ts';
 import { worldOf } from './simulator/world.ts';
 
-/** About two seconds each. */
-const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8];
+/** About two seconds each; 173 once found people of two posts in one unit, and replies pushed twice, told apart by memory only. */
+const SEEDS = [1, 2, 4, 6, 7, 8, 173];
 
 let database: Database;
 

@@ -21,7 +21,13 @@ describe('the simulator', () => {
       const { seeds, violations, faults } = await runBatch(seedsFrom(first, size));
       expect(violations).toEqual([]);
       expect(seeds).toBe(size);
-      for (const kind of ['worker killed', 'postgres away', 'temporal away', 'channel: answer lost', 'page run twice'])
+      for (const kind of [
+        'worker killed',
+        'postgres away',
+        'temporal away',
+        'channel: answer lost',
+        'page run twice',
+      ])
         expect(faults[kind], kind).toBeGreaterThan(0);
     },
   );

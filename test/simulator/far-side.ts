@@ -140,6 +140,9 @@ function resultOf(fate: Fate, message: OutgoingMessage): SendResult {
 /** What people really did: every answer must trace to one of these. */
 export type Deed = Act & { authentic: boolean };
 
+/** Who thinks longer answers when the run is over. */
+const ANSWER_MS_MAX = 4 * 60_000;
+
 /** The people behind addresses; they act some time after a message, and now and then unasked. */
 export class People {
   readonly deeds = new Map<number, Deed>();
@@ -175,11 +178,16 @@ export class People {
     if (scheduler.chance(temper.scanners)) this.later(scheduler.between(0, 500), recipient, 'received', '');
     if (scheduler.chance(temper.silence)) return;
     const waitMs = rules.ladder[0]?.waitMs ?? 1_000;
-    const afterMs = Math.floor(scheduler.random() ** 2 * 2.5 * waitMs);
+    const afterMs = Math.min(ANSWER_MS_MAX, Math.floor(scheduler.random() ** 2 * 2.5 * waitMs));
     const number = message.parameters['number'] ?? '';
     this.later(afterMs, recipient, this.word(), number);
     if (scheduler.chance(temper.again))
-      this.later(afterMs + scheduler.between(0, waitMs), recipient, this.word(), number);
+      this.later(
+        afterMs + Math.min(ANSWER_MS_MAX, scheduler.between(0, waitMs)),
+        recipient,
+        this.word(),
+        number,
+      );
   }
 
   private word(): AnswerKind {

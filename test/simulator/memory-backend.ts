@@ -3,9 +3,11 @@ import { messageOrder, type Message } from '../../domain/unit.ts';
 import type { Scheduler } from './scheduler.ts';
 import { wantsRingAt, type Act, type Backend, type CellView } from './backend.ts';
 import type { Link, Process } from './connection.ts';
-import type { AnswerRow, MemoryDatabase, Transaction, WarningRow } from './memory-database.ts';
+import type { MemoryDatabase, Transaction } from './memory-database.ts';
+import { cellOf, newLetter } from './memory-letters.ts';
+import type { AnswerRow, WarningRow } from './memory-tables.ts';
 import { memoryPageStore } from './memory-page-store.ts';
-import { cellOf, memoryStepStore, newLetter } from './memory-step-store.ts';
+import { memoryStepStore } from './memory-step-store.ts';
 import type { SimulatedWorld } from './world.ts';
 
 /** A killed process's connection is noticed at once, or, with its machine gone, by idle_in_transaction_session_timeout. */
@@ -237,7 +239,13 @@ export function remainsInMemory(db: MemoryDatabase, cells: CellView[]) {
   return {
     units: units.map(({ state, faulty }) => ({ state, faulty })),
     deliveries,
-    answers: answers.map(({ unitId, personId, householdId, kind, at }) => ({ unitId, personId, householdId, kind, at })),
+    answers: answers.map(({ unitId, personId, householdId, kind, at }) => ({
+      unitId,
+      personId,
+      householdId,
+      kind,
+      at,
+    })),
     cells,
     dead: db.deadLetters.length,
   };

@@ -3,125 +3,25 @@
  * handed out at the insert and rows seen at the commit, one clock. What one statement sees is what had been committed when
  * it ran, and its own transaction's writes.
  */
-import type { Outcome } from '../../domain/delivery.ts';
-import type { Audience, CellLetter } from '../../domain/store.ts';
-import type { Channel, Rules } from '../../domain/rules.ts';
-import type { Purpose } from '../../domain/guard.ts';
-import type { LevelId } from '../../domain/levels.ts';
 import type { Instant } from '../../domain/time.ts';
-import type { Message, UnitId, UnitState } from '../../domain/unit.ts';
+import type { UnitId, UnitState } from '../../domain/unit.ts';
 import { Unreachable, type Link, type Process, type Session, type Use } from './connection.ts';
+import type {
+  AnswerRow,
+  CellRow,
+  ClaimRow,
+  DeliveryRow,
+  InboxRow,
+  KeyRow,
+  PageRow,
+  RetryRow,
+  UnitRow,
+  WarningRow,
+} from './memory-tables.ts';
 import type { SimulatedWorld } from './world.ts';
 
 export const LOCK_TIMEOUT_MS = 3_000;
-/** As in db/pages.ts. */
-export const DELIVERY_ID_STRIDE = 1_024;
-
-export type WarningRow = {
-  warningId: number;
-  revision: number;
-  kind: 'exercise' | 'actual';
-  hazard: string;
-  level: LevelId;
-  issuer: string;
-  textZh: string;
-  textEn: string;
-  speed: number;
-  status: 'open' | 'cancelled' | 'expired';
-  issuedAt: Instant;
-  expiresAt: Instant;
-  endedAt: Instant | null;
-  /** When the cancel could be read. */
-  endCommittedAt: Instant | null;
-  rules: Rules;
-};
-
-export type CellRow = {
-  cellId: number;
-  unitId: UnitId;
-  status: 'open' | 'closed';
-  nextDeadline: Instant | null;
-  steppedAt: Instant | null;
-  rungAt: Instant | null;
-  noticesWritten: boolean;
-};
-
-export type InboxRow = {
-  id: number;
-  cellId: number;
-  unitId: UnitId | null;
-  priority: number;
-  body: Message | CellLetter;
-  at: Instant;
-};
-
-export type UnitRow = { cellId: number; state: UnitState; nextAt: Instant | null; faulty: boolean };
-
-export type PageRow = {
-  pageId: number;
-  cellId: number;
-  revision: number;
-  purpose: Purpose;
-  step: number;
-  channel: Channel;
-  audience: Audience;
-  members: { unitId: UnitId; recipientId: number; deliveryId: number; attempt: number; again: boolean }[];
-  writtenAt: Instant;
-  endedAt: Instant | null;
-};
-
-export type ClaimRow = {
-  pageId: number;
-  first: number;
-  size: number;
-  leaseUntil: Instant;
-  claimedAt: Instant;
-  settledAt: Instant | null;
-};
-
-export type DeliveryRow = {
-  deliveryId: number;
-  attempt: number;
-  pageId: number;
-  cellId: number;
-  unitId: UnitId;
-  recipientId: number;
-  audience: Audience;
-  purpose: Purpose;
-  step: number;
-  channel: Channel;
-  outcome: Outcome;
-  reason: string | null;
-  possibleDuplicate: boolean;
-  at: Instant;
-  /** When the row could be read. */
-  committedAt: Instant;
-};
-
-export type RetryRow = {
-  deliveryId: number;
-  attempt: number;
-  cellId: number;
-  pageId: number;
-  unitId: UnitId;
-  recipientId: number;
-  dueAt: Instant;
-};
-
-export type KeyRow = { deliveryId: number; outcome: Outcome | null; at: Instant | null };
-
-export type AnswerRow = {
-  id: number;
-  actId: number;
-  unitId: UnitId;
-  personId: number | null;
-  householdId: number | null;
-  kind: 'received' | 'done' | 'cannot act';
-  at: Instant;
-  committedAt: Instant;
-};
-
-/** Builds of the store that are broken on purpose; the last three are as they once were. */
+/** Builds of the store that are broken on purpose; the last four are as they once were. */
 export type Sabotage = {
   /** Letters are read behind the highest id that was read. */
   inboxByCursor?: boolean;
@@ -131,6 +31,8 @@ export type Sabotage = {
   settlementUnlocked?: boolean;
   /** The key of a person's message is free again when an attempt was dropped, though an earlier one may have arrived. */
   keysFreed?: boolean;
+  /** A step that waited for a cancel goes on as if the warning had expired. */
+  cancelOverlooked?: boolean;
   /** A person's word that is like their last one reaches no inbox. */
   repeatsUnheard?: boolean;
 };
@@ -258,10 +160,6 @@ export class MemoryDatabase {
 
 type Waiter = { tx: Transaction; resolve: () => void; reject: (error: Error) => void; done: boolean };
 type Lock = { holder: Transaction; waiting: Waiter[] };
-
-export function deliveryKey(deliveryId: number, attempt: number): number {
-  return deliveryId * 16 + attempt;
-}
 
 export class Transaction {
   state: 'open' | 'committing' | 'committed' | 'aborted' = 'open';

@@ -3,7 +3,6 @@ import type { Letter } from '../../domain/cascade.ts';
 import { groupPages } from '../../domain/pages.ts';
 import { CHANNELS, type Channel } from '../../domain/rules.ts';
 import type {
-  CellLetter,
   CellRest,
   InboxLetter,
   LockedCell,
@@ -14,16 +13,17 @@ import type {
 } from '../../domain/store.ts';
 import { messageOrder, newUnit, nextDeadline, type UnitId, type UnitState } from '../../domain/unit.ts';
 import type { Process } from './connection.ts';
+import type { MemoryDatabase, Transaction } from './memory-database.ts';
+import { cellOf, newLetter } from './memory-letters.ts';
 import {
   DELIVERY_ID_STRIDE,
   type CellRow,
   type InboxRow,
-  type MemoryDatabase,
   type PageRow,
   type RetryRow,
-  type Transaction,
   type UnitRow,
-} from './memory-database.ts';
+  type WarningRow,
+} from './memory-tables.ts';
 
 export function memoryStepStore(db: MemoryDatabase, process: Process): StepStore {
   return {
@@ -245,13 +245,18 @@ class MemoryStep implements StepTransaction {
     );
   }
 
-  async markExpired(): Promise<void> {
+  async markExpired(): Promise<'cancelled' | 'expired'> {
     await this.tx.statement();
     const { db } = this;
     const { warning } = db;
-    if (!warning || warning.status !== 'open') return;
+    if (warning?.status === 'open') await this.expire(warning);
+    await this.tx.statement();
+    return warning?.status === 'cancelled' && !db.sabotage.cancelOverlooked ? 'cancelled' : 'expired';
+  }
+
+  private async expire(warning: WarningRow): Promise<void> {
     await this.tx.lock('warning');
-    if (warning.status !== 'open' || warning.expiresAt > db.now) return;
+    if (warning.status !== 'open' || warning.expiresAt > this.db.now) return;
     this.tx.write(() => {
       warning.status = 'expired';
       warning.endedAt = warning.expiresAt;
@@ -290,7 +295,8 @@ class MemoryStep implements StepTransaction {
       .filter((page) => page.cellId === this.cell.cellId && page.endedAt === null)
       .sort(
         (one, other) =>
-          Number(one.purpose === 'household') - Number(other.purpose === 'household') || one.pageId - other.pageId,
+          Number(one.purpose === 'household') - Number(other.purpose === 'household') ||
+          one.pageId - other.pageId,
       )
       .slice(0, pagesMost)
       .map(({ pageId, channel, members, purpose, step }) => ({
@@ -357,24 +363,6 @@ function least(values: (number | null)[]): number | null {
   let smallest: number | null = null;
   for (const value of values) if (value !== null && (smallest === null || value < smallest)) smallest = value;
   return smallest;
-}
-
-/** The cell that carries a unit; null where the unit is not concerned. */
-export function cellOf(db: MemoryDatabase, unitId: UnitId): number | null {
-  const unit = db.world.unit(unitId);
-  if (!unit) return null;
-  for (const cell of db.cells.values()) if (cell.unitId === unit.cellUnitId) return cell.cellId;
-  return null;
-}
-
-/** A letter with its id and time, as the insert gives them; it can be read from the commit on. */
-export function newLetter(db: MemoryDatabase, letter: Omit<InboxRow, 'id' | 'at'>): InboxRow {
-  return { ...letter, id: ++db.counters.inbox, at: db.now };
-}
-
-/** As `putCellLetter` ranks them. */
-export function cellLetterPriority(letter: CellLetter): number {
-  return letter.kind === 'ended' ? 0 : messageOrder('handed off');
 }
 
 /** As C.UTF-8 sorts plain words. */

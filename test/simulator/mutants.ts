@@ -120,6 +120,14 @@ export const MUTANTS: Mutant[] = [
     options: { sabotage: { keysFreed: true }, world: withTemper({ answerLost: 0.4, hang: 0.2, again: 0.3 }) },
   },
   {
+    name: 'a step that waited for a cancel takes it for the expiry',
+    breaks: [5],
+    options: {
+      sabotage: { cancelOverlooked: true },
+      world: { lastsMs: 60_000, cancelAfterMs: 59_996, workers: 3, pauseShare: 0.5, slow: 0.25 },
+    },
+  },
+  {
     name: 'a person’s repeated word is not heard',
     breaks: [8],
     options: {

@@ -91,7 +91,13 @@ export async function plantWorld(database: Database, world: SimulatedWorld): Pro
 }
 
 /** What is left of a run, to be compared with that of another store. */
-export type Remains = { units: unknown[]; deliveries: unknown[]; answers: unknown[]; cells: CellView[]; dead: number };
+export type Remains = {
+  units: unknown[];
+  deliveries: unknown[];
+  answers: unknown[];
+  cells: CellView[];
+  dead: number;
+};
 
 export async function remainsInPostgres(database: Database, cells: CellView[]): Promise<Remains> {
   const ms = (column: string) => `floor(extract(epoch from ${column}) * 1000)::float8`;
@@ -189,7 +195,8 @@ export class PostgresBackend implements Backend {
   answer(process: Process, { actId, by, kind }: Act): Promise<void> {
     return this.transaction(process, 'answer', async (sql) => {
       const act = { warningId: WARNING_ID, kind, doneCount: null, deliveryId: null } as const;
-      if ((await sql.query('select id from warnings')).length === 0) throw new RangeError('no such warning yet');
+      if ((await sql.query('select id from warnings')).length === 0)
+        throw new RangeError('no such warning yet');
       if (by.audience === 'vouched') {
         const vouched = { ...by, vouchedBy: '值班员', how: '电话' };
         await storeVouchedAnswer(sql, { ...act, via: 'command', by: vouched });

@@ -94,7 +94,7 @@ export class Scheduler {
           this.now = next.at;
           next.run();
         } catch (error) {
-          return reject(error as Error);
+          return reject(error instanceof Error ? error : new Error(String(error)));
         }
         queueMicrotask(hop);
       };

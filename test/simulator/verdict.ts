@@ -2,7 +2,8 @@
 import type { Rung } from '../../domain/rules.ts';
 import type { UnitState } from '../../domain/unit.ts';
 import type { Deed, Taken } from './far-side.ts';
-import { deliveryKey, type DeliveryRow, type MemoryDatabase } from './memory-database.ts';
+import type { MemoryDatabase } from './memory-database.ts';
+import { deliveryKey, type DeliveryRow } from './memory-tables.ts';
 import { stands, type Watch } from './watch.ts';
 
 /** What opening may take while all is well: descent by letters, from tier to tier. */

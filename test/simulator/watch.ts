@@ -6,15 +6,14 @@ import type { OutgoingMessage } from '../../domain/ports.ts';
 import type { Instant } from '../../domain/time.ts';
 import type { UnitId, UnitState } from '../../domain/unit.ts';
 import type { Taken } from './far-side.ts';
+import type { CommitWatch, MemoryDatabase } from './memory-database.ts';
 import {
   deliveryKey,
   type AnswerRow,
   type ClaimRow,
-  type CommitWatch,
   type DeliveryRow,
-  type MemoryDatabase,
   type PageRow,
-} from './memory-database.ts';
+} from './memory-tables.ts';
 
 /** A broken promise, by its number in the README. */
 export type Violation = { invariant: number; what: string; at: Instant };
@@ -190,7 +189,8 @@ export class Watch implements CommitWatch {
     const firstAt = Math.min(
       ...handed.map((row) => this.takenAt.get(deliveryKey(row.deliveryId, row.attempt)) ?? row.at),
     );
-    if (firstAt + left.waitMs <= now) return;
+    // Told before the rung began, as by a message for another unit, it has its whole time all the same.
+    if (Math.max(firstAt, beganAt) + left.waitMs <= now) return;
     if (this.db.answers.some((row) => row.unitId === unitId && row.kind === 'cannot act')) return;
     if (handed.length === 0 && this.hopeless(unitId, rung, rows, retry.attemptsMost)) return;
     this.broken(7, `unit ${unitId} left rung ${rung} ${Math.ceil(firstAt + left.waitMs - now)} ms early`);
