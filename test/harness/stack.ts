@@ -86,7 +86,7 @@ export async function startStack(
     ledger: (warningId) => readLedger(directory, { warningId: String(warningId) }),
     judge: async (warningId) =>
       judge(database, warningId, await readLedger(directory, { warningId: String(warningId) })),
-    until: (warningId, what, condition, deadlineMs = 45_000) =>
+    until: (warningId, what, condition, deadlineMs = 120_000) =>
       waitUntil(
         async () => {
           const view = await viewWarning(database, warningId);
