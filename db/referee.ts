@@ -174,7 +174,7 @@ export async function findUnflaggedDuplicates(
     [repeated.map((entry) => entry.deliveryId), repeated.map((entry) => entry.messages)],
   );
   const [flags] = await sql.query<{ flags: number; crashed: number }>(
-    `select (count(*) filter (where possible_duplicate and outcome <> 'dropped'))::int as flags,
+    `select (count(distinct id) filter (where possible_duplicate and outcome <> 'dropped'))::int as flags,
        (count(*) filter (where outcome = 'unknown' and reason in ('lease-ran-out', 'connection')))::int as crashed
      from deliveries where warning_id = $1`,
     [warningId],

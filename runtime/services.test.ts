@@ -106,6 +106,8 @@ describe('startServices', { timeout: 60_000 }, () => {
     const env = environment(fixture.folder, {
       DATABASE_URL: host.postgres.url,
       TEMPORAL_ADDRESS: host.temporal.address,
+      // The suite itself may have named one.
+      TEMPORAL_NAMESPACE: undefined,
     });
     const guest = await fixture.start({ env });
     const { hash } = instanceOf({ purpose: 'test', env });
