@@ -41,6 +41,7 @@ const LEASE_MARGIN_MS = 5_000;
 const SETTLE_AGAIN_MS = 200;
 /** A person's other message for the same rung is under way: ask again what became of it. */
 const MERGE_PENDING_MS = 1_000;
+const MERGE_PENDING_DOUBLINGS_MAX = 4;
 
 /** Sends what it can of a page within the time box. `onProgress` is called between slices. */
 export async function sendPage(dependencies: SendPageDependencies, pageId: number): Promise<SendPageResult> {
@@ -160,7 +161,9 @@ function mergedSettlement(
     winner.at ?? slice.now,
   );
   if (winner.outcome === null) {
-    return plain.retryAfterMs === null ? plain : { ...plain, retryAfterMs: MERGE_PENDING_MS };
+    // However often it was asked: given up, the unit would leave its rung while the other message is still on its way.
+    const doublings = Math.min(delivery.attempt - 1, MERGE_PENDING_DOUBLINGS_MAX);
+    return { ...plain, retryAfterMs: MERGE_PENDING_MS * 2 ** doublings };
   }
   const outcome = winner.outcome === 'handed off' ? 'merged' : 'failed';
   return { ...plain, outcome, reason: 'merged', retryAfterMs: null };

@@ -21,6 +21,10 @@ export const FAILED_SEEDS: { seed: number; why: string }[] = [
     why: 'turn: a letter for a unit that is not of the cell came back to the same cell again and again, and multiplied',
   },
   { seed: 939, why: 'simulator: a poison letter was counted though its cell was not there yet' },
+  {
+    seed: 56,
+    why: 'send page: a delivery that waited for another to the same person was given up, and its unit left the rung',
+  },
   { seed: 26985, why: 'simulator: somebody answered after the run had to be over' },
   { seed: 34729, why: 'simulator: somebody answered after the run had to be over' },
   {

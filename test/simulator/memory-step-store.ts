@@ -17,6 +17,7 @@ import type { MemoryDatabase, Transaction } from './memory-database.ts';
 import { cellOf, newLetter } from './memory-letters.ts';
 import {
   DELIVERY_ID_STRIDE,
+  deliveryKey,
   type CellRow,
   type InboxRow,
   type PageRow,
@@ -204,7 +205,7 @@ class MemoryStep implements StepTransaction {
       .sort((one, other) => one.deliveryId - other.deliveryId);
     for (const row of rows) this.retried.add(row);
     this.tx.write(() => {
-      for (const row of rows) db.retries.delete(row.deliveryId * 16 + row.attempt);
+      for (const row of rows) db.retries.delete(deliveryKey(row.deliveryId, row.attempt));
     });
     return groupPages(
       rows.map(({ deliveryId, attempt, unitId, recipientId, pageId }) => {

@@ -115,7 +115,7 @@ export type AnswerRow = {
 };
 
 export function deliveryKey(deliveryId: number, attempt: number): number {
-  return deliveryId * 16 + attempt;
+  return deliveryId * 1_024 + attempt;
 }
 
 /** As `putCellLetter` ranks them. */

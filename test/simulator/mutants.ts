@@ -120,6 +120,11 @@ export const MUTANTS: Mutant[] = [
     options: { sabotage: { keysFreed: true }, world: withTemper({ answerLost: 0.4, hang: 0.2, again: 0.3 }) },
   },
   {
+    name: 'a delivery that waits for another to the same person is given up',
+    breaks: [1],
+    options: { wrap: () => ({ pages: settles(withoutPatience) }) },
+  },
+  {
     name: 'a step that waited for a cancel takes it for the expiry',
     breaks: [5],
     options: {
@@ -193,6 +198,15 @@ function eachSettlement(
 function toldEarlier(settled: SettledSlice): SettledSlice {
   const handedOff = settled.letter.handedOff.map(([unitId, at]): [number, number] => [unitId, at - 3_000]);
   return { ...settled, letter: { ...settled.letter, handedOff } };
+}
+
+function withoutPatience(settled: SettledSlice): SettledSlice {
+  const settlements = settled.settlements.map((settlement) =>
+    settlement.reason === 'merge-pending' && settlement.attempt >= 3
+      ? { ...settlement, retryAfterMs: null }
+      : settlement,
+  );
+  return { ...settled, settlements };
 }
 
 function givenTwice(): (store: PageStore) => PageStore {

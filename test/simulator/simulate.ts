@@ -2,16 +2,25 @@
  * `npm run simulate -- --seed N --seeds M [--resume FILE] [--json]`: runs M seeds from N on. With `--resume` it goes on after
  * the last seed that FILE has, and adds what it ran; ^C loses nothing that was written.
  */
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { addBatch, emptyBatch, runBatch, seedsFrom, type BatchResult } from './batch.ts';
+
+const ENGINE_FOLDERS = ['activities', 'domain', 'workflows'];
+
+const engine = digestOf(ENGINE_FOLDERS);
 
 /** Seeds between two writes of the results file. */
 const CHUNK = 500;
 const SHOWN_MOST = 20;
 
 /** What the results file keeps: ranges that were run, when, and what they came to. */
-type Results = { total: BatchResult; ranges: { from: number; to: number; on: string; violations: number }[] };
+type Results = {
+  total: BatchResult;
+  /** `engine` tells which sources of the engine ran, without git. */
+  ranges: { from: number; to: number; on: string; engine: string; violations: number }[];
+};
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -69,12 +78,22 @@ function keep(file: string, results: Results, range: { from: number; to: number 
   const on = new Date().toISOString().slice(0, 10);
   results.total = addBatch(results.total, batch);
   const last = results.ranges.at(-1);
-  if (last && last.to + 1 === range.from && last.on === on) {
+  if (last && last.to + 1 === range.from && last.on === on && last.engine === engine) {
     last.to = range.to;
     last.violations += batch.violations.length;
-  } else results.ranges.push({ ...range, on, violations: batch.violations.length });
+  } else results.ranges.push({ ...range, on, engine, violations: batch.violations.length });
   writeFileSync(`${file}.new`, `${JSON.stringify(results, null, 2)}\n`);
   renameSync(`${file}.new`, file);
+}
+
+function digestOf(folders: readonly string[]): string {
+  const hash = createHash('sha256');
+  for (const folder of folders) {
+    const place = new URL(`../../${folder}/`, import.meta.url);
+    for (const file of readdirSync(place).sort())
+      if (/(?<![.]test)[.]ts$/.test(file)) hash.update(readFileSync(new URL(file, place)));
+  }
+  return hash.digest('hex').slice(0, 12);
 }
 
 function wholeNumber(name: string, word: string): number {

@@ -77,6 +77,7 @@ function checkLost({ db, watch }: Facts): void {
     const row = last.get(key);
     if (!row) return watch.broken(1, `lost: ${key}`);
     const open = row.outcome === 'later' || row.outcome === 'unknown';
+    if (row.reason === 'merge-pending') watch.broken(1, `given up while another was under way: ${key}`);
     if (open && row.attempt < rules.retry.attemptsMost) watch.broken(1, `left ${row.outcome}: ${key}`);
   };
   for (const { state } of db.units.values()) {

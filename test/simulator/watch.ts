@@ -200,7 +200,12 @@ export class Watch implements CommitWatch {
   private hopeless(unitId: UnitId, rung: number, rows: DeliveryRow[], attemptsMost: number): boolean {
     const over = new Set(
       rows
-        .filter((row) => row.outcome === 'failed' || row.outcome === 'dropped' || row.attempt >= attemptsMost)
+        .filter(
+          ({ outcome, attempt, reason }) =>
+            outcome === 'failed' ||
+            outcome === 'dropped' ||
+            (attempt >= attemptsMost && reason !== 'merge-pending'),
+        )
         .map((row) => row.deliveryId),
     );
     for (const { page, place } of this.pageOf.values()) {
