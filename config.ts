@@ -1,8 +1,31 @@
 /**
  * The environment, parsed once. Secrets are read here and never reach an error or a log: a faulty value is named, not shown.
+ * Each of {@link SECRETS} may lie in a file instead, named by the same variable with `_FILE` at its end.
  */
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { FenghuoError } from './domain/errors.ts';
+import { WATCH_WINDOW_S } from './domain/watchdog.ts';
+import {
+  temporalConnection,
+  temporalProfile,
+  type TemporalConnection,
+  type TemporalProfile,
+} from './temporal-connection.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What may be given by file, as container engines and systemd hand secrets over. */
+export const SECRETS = [
+  'DATABASE_URL',
+  'FENGHUO_DATABASE_PASSWORD',
+  'FENGHUO_SECRET',
+  'FENGHUO_GATEWAY_SECRET',
+  'FENGHUO_SMTP_URL',
+  'TEMPORAL_API_KEY',
+] as const;
+
+const LOCAL_TEMPORAL = '127.0.0.1:7233';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 
@@ -12,7 +35,9 @@ const schema = z.object({
     .string()
     .regex(/^[a-z][a-z0-9_]{0,50}$/)
     .default('fenghuo'),
-  TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
+  /** The password of DATABASE_URL, where that holds none. */
+  FENGHUO_DATABASE_PASSWORD: z.string().min(1).optional(),
+  TEMPORAL_ADDRESS: z.string().default(LOCAL_TEMPORAL),
   TEMPORAL_NAMESPACE: z.string().default('default'),
   /** Keys the links and numbers of answers. Every worker and web process of an installation shares it. */
   FENGHUO_SECRET: z.string().min(32),
@@ -27,22 +52,107 @@ const schema = z.object({
   FENGHUO_GATEWAY_URL: z.url().optional(),
   /** Shared with the SMS gateway: signs what it pushes to us. */
   FENGHUO_GATEWAY_SECRET: z.string().min(16).optional(),
+  /** Whom the watchdog tells by e-mail; without it, its log is all. */
+  FENGHUO_WATCHDOG_EMAIL: z.email().optional(),
+  /** How long, in seconds, the watchdog lets a silence or a standstill last. The bounds keep its promise of a minute. */
+  FENGHUO_WATCHDOG_SECONDS: z.coerce
+    .number()
+    .min(WATCH_WINDOW_S.least)
+    .max(WATCH_WINDOW_S.most)
+    .default(WATCH_WINDOW_S.default),
+  /** How often, in minutes, it shouts again of what lasts. */
+  FENGHUO_WATCHDOG_AGAIN_MINUTES: z.coerce.number().min(1).max(1_440).default(15),
   /** `sandbox`: the channels above are stand-ins. `live`: real people are at the other end. */
   FENGHUO_CHANNELS: z.enum(['sandbox', 'live']).default('sandbox'),
+  /** Where worker and web answer Prometheus; nowhere without it. Keep it inside: it asks for no password. */
+  FENGHUO_METRICS_ADDRESS: z
+    .string()
+    .regex(
+      /^(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:]+\]):\d{1,5}$/i,
+      'must be an IP address and a port, like 127.0.0.1:9464',
+    )
+    .optional(),
 });
 
-export type Config = z.infer<typeof schema>;
+/** The variables of our own, for whoever checks what is written in other files. */
+export const VARIABLES: readonly string[] = Object.keys(schema.shape);
+
+export type Config = z.infer<typeof schema> & {
+  /** TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE are taken from it. */
+  temporal: TemporalProfile;
+};
 
 /** Reads the configuration; throws a FenghuoError that names each missing or faulty variable. */
-export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
-  const parsed = schema.safeParse(given);
-  if (parsed.success) return parsed.data;
-  throw new FenghuoError({
+export function readConfig(environment: Environment = process.env): Config {
+  const given = withSecrets(environment);
+  const temporal = readTemporal(given);
+  const parsed = schema.safeParse({
+    ...given,
+    ...(temporal.address === undefined ? {} : { TEMPORAL_ADDRESS: temporal.address }),
+    ...(temporal.namespace === undefined ? {} : { TEMPORAL_NAMESPACE: temporal.namespace }),
+  });
+  if (!parsed.success) {
+    throw incomplete(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
+  }
+  return { ...parsed.data, temporal };
+}
+
+/** What clients and workers connect to Temporal by, TLS and API key included. */
+export function temporalOf(config: Config): TemporalConnection {
+  return temporalConnection(config.temporal, LOCAL_TEMPORAL);
+}
+
+/**
+ * The environment with its secrets read from their files, and without empty variables. Doing it twice is harmless. The password
+ * goes into DATABASE_URL, so that whoever connects needs only that.
+ */
+export function withSecrets(environment: Environment): Record<string, string> {
+  const given: Record<string, string> = {};
+  for (const [name, value] of Object.entries(environment)) {
+    if (value !== undefined && value !== '') given[name] = value;
+  }
+  for (const name of SECRETS) {
+    const file = given[`${name}_FILE`];
+    if (file === undefined) continue;
+    if (given[name] !== undefined) throw incomplete([`${name} and ${name}_FILE: give one of them`]);
+    delete given[`${name}_FILE`];
+    given[name] = readSecret(`${name}_FILE`, file);
+  }
+  const { DATABASE_URL: url, FENGHUO_DATABASE_PASSWORD: password } = given;
+  if (url === undefined || password === undefined || !URL.canParse(url)) return given;
+  const whole = new URL(url);
+  if (whole.password === '') whole.password = encodeURIComponent(password);
+  return { ...given, DATABASE_URL: whole.href };
+}
+
+function readSecret(variable: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw incomplete([`${variable}: the file cannot be read (${(error as NodeJS.ErrnoException).code})`]);
+  }
+}
+
+function readTemporal(environment: Environment): TemporalProfile {
+  try {
+    return temporalProfile(environment);
+  } catch (cause) {
+    throw new FenghuoError({
+      code: 'temporal-settings',
+      refusal: 'usage',
+      sentence:
+        "Temporal's settings cannot be read. Correct TEMPORAL_CONFIG_FILE, TEMPORAL_PROFILE or the file temporal.toml.",
+      details: [cause instanceof Error ? cause.message : String(cause)],
+    });
+  }
+}
+
+function incomplete(details: string[]): FenghuoError {
+  return new FenghuoError({
     code: 'configuration',
     refusal: 'usage',
     sentence:
       'The configuration is not complete. Start with `npx fenghuo up`, which sets it, or set these variables:',
-    details: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`),
+    details,
   });
 }

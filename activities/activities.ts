@@ -1,11 +1,7 @@
 /** The activities by name, as the workflows see them: thin shells with a heartbeat around `step` and `send page`. */
 import { Context } from '@temporalio/activity';
-import { performance } from 'node:perf_hooks';
-import { setTimeout as wait } from 'node:timers/promises';
-import type { AnswerKeys } from '../domain/links.ts';
-import type { ChannelPort } from '../domain/ports.ts';
-import type { PageStore, StepStore } from '../domain/store.ts';
-import { sendPage, type SendPageResult } from './send-page.ts';
+import type { StepStore } from '../domain/store.ts';
+import type { SendPageResult } from './send-page.ts';
 import { stepCell, type StepResult } from './step.ts';
 
 const HEARTBEAT_MS = 1_000;
@@ -18,23 +14,15 @@ export function createStepActivities(dependencies: { store: StepStore }) {
   };
 }
 
-/** `sendPage` runs on the task queue of its channel. */
-export function createPageActivities(dependencies: {
-  store: PageStore;
-  channel: ChannelPort;
-  keys: AnswerKeys;
-  publicUrl: string;
-}) {
+/** `sendPage` runs on the task queue of its channel; `send` makes one attempt at a page. */
+export function createPageActivities(dependencies: { send: (pageId: number) => Promise<SendPageResult> }) {
   return {
     async sendPage(input: { pageId: number }): Promise<SendPageResult> {
       const { heartbeat } = Context.current();
       // By a timer, not by progress: the truth is in PostgreSQL, this only says that the process lives.
       const beat = setInterval(() => heartbeat(), HEARTBEAT_MS);
       try {
-        return await sendPage(
-          { ...dependencies, monotonic: () => performance.now(), pause: (ms) => wait(ms) },
-          input.pageId,
-        );
+        return await dependencies.send(input.pageId);
       } finally {
         clearInterval(beat);
       }

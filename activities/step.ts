@@ -148,12 +148,17 @@ async function supply(tx: StepTransaction, need: Need, planned: SinglePlan[]): P
     case 'subordinates':
       return { kind: 'subordinates', subordinates: await tx.loadSubordinates(need.unitIds) };
     case 'due':
-      return { kind: 'due', unitIds: need.most > 0 ? await tx.dueUnits(need.most) : [] };
+      return supplyDue(tx, need.most);
     case 'recipients':
       return { kind: 'recipients', deliveries: await planDeliveries(tx, need.sends, planned) };
     default:
       return need satisfies never;
   }
+}
+
+async function supplyDue(tx: StepTransaction, most: number): Promise<Supply> {
+  const unitIds = most > 0 ? await tx.dueUnits(most) : [];
+  return { kind: 'due', unitIds, outages: unitIds.length > 0 ? await tx.intakeOutages() : [] };
 }
 
 /** Finds the people behind sends, keeps them for the pages, and says how many deliveries each send comes to. */

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readConfig, type Config } from '../config.ts';
+import { readConfig, withSecrets, type Config } from '../config.ts';
 import { openDatabase, type Database } from '../db/database.ts';
 import { FenghuoError } from '../domain/errors.ts';
 import type { Language } from '../domain/texts.ts';
@@ -124,9 +124,7 @@ const environmentFile = z.record(z.string(), z.string());
 
 /** A named database stands alone: it is never mixed with the secret of another installation. */
 async function commandEnvironment(env: Environment): Promise<Environment> {
-  const given = Object.fromEntries(
-    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
-  );
+  const given = withSecrets(env);
   if (given['DATABASE_URL'] !== undefined) return given;
   const { instanceOf } = await import('../runtime/places.ts');
   const { directory } = instanceOf({ purpose: given['FENGHUO_INSTANCE'] ?? 'up', env: given });

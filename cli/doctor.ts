@@ -2,18 +2,21 @@
 import type { Command } from 'commander';
 import { isUnreachable, openDatabase, type Database } from '../db/database.ts';
 import { knownMigrations, readAppliedMigrations } from '../db/schema-version.ts';
-import { readWarnings } from '../db/warnings.ts';
+import { readWatchFacts } from '../db/watchdog.ts';
 import { EXIT_CODES, FenghuoError } from '../domain/errors.ts';
-import type { Config } from '../config.ts';
+import { temporalOf, withSecrets, type Config } from '../config.ts';
+import { AT_ONCE, findTroubles, WATCHDOG_SIGN, type Trouble } from '../domain/watchdog.ts';
 import type { Finding } from '../runtime/doctor.ts';
 import { hasWorker, processesAlive } from './alive.ts';
 import type { Context } from './context.ts';
 import { describeFailure } from './failures.ts';
 import { paint, type Tone } from './paint.ts';
 import { example } from './example.ts';
+import { troubleAdvice, troubleExtent, troubleName } from './watchdog.ts';
 import { pad, width, wrap } from './width.ts';
 
-const WARNINGS_LOOKED_AT = 200;
+/** What an installation's looks gave, and whether PostgreSQL or Temporal was away: that has an exit code of its own. */
+type Look = { findings: Finding[]; unreachable: boolean };
 
 export function addDoctorCommand(program: Command, context: Context): void {
   program
@@ -21,24 +24,30 @@ export function addDoctorCommand(program: Command, context: Context): void {
     .description(context.say('help.doctor'))
     .addHelpText('after', example(context, 'npx fenghuo doctor', 'npx fenghuo doctor --json'))
     .action(async () => {
-      const findings = [...(await inspectMachine(context)), ...(await inspectInstallation(context))];
+      const installation = await inspectInstallation(context);
+      const findings = [...(await inspectMachine(context)), ...installation.findings];
       const ok = findings.every(({ status }) => status !== 'fail');
       context.print({
         value: { ok, findings },
         items: findings,
         lines: () => renderFindings(findings, context, context.columns() ?? 100),
       });
-      context.exitCode = ok ? EXIT_CODES.done : EXIT_CODES.failed;
+      context.exitCode = exitCodeOf(ok, installation.unreachable);
     });
+}
+
+function exitCodeOf(ok: boolean, unreachable: boolean): number {
+  if (ok) return EXIT_CODES.done;
+  return unreachable ? EXIT_CODES.unreachable : EXIT_CODES.failed;
 }
 
 async function inspectMachine(context: Context): Promise<Finding[]> {
   const { inspect } = await import('../runtime/doctor.ts');
-  return inspect({ purpose: context.env['FENGHUO_INSTANCE'] || 'up', env: { ...context.env } });
+  return inspect({ purpose: context.env['FENGHUO_INSTANCE'] || 'up', env: withSecrets(context.env) });
 }
 
-/** The installation these commands work on: configuration, schema, Temporal, workers. */
-async function inspectInstallation(context: Context): Promise<Finding[]> {
+/** The installation these commands work on: configuration, schema, Temporal, workers, and what a watchdog would shout. */
+async function inspectInstallation(context: Context): Promise<Look> {
   const name = context.say('doctor.configuration');
   let config: Config;
   try {
@@ -46,16 +55,15 @@ async function inspectInstallation(context: Context): Promise<Finding[]> {
   } catch (error) {
     if (!(error instanceof FenghuoError)) throw error;
     const named = (await context.environment())['DATABASE_URL'] !== undefined;
-    return [
-      named
-        ? { name, status: 'fail', found: [error.message, ...error.details].join(' ') }
-        : {
-            name,
-            status: 'warn',
-            found: context.say('doctor.nothingRuns'),
-            advice: context.say('doctor.startUp'),
-          },
-    ];
+    const finding: Finding = named
+      ? { name, status: 'fail', found: [error.message, ...error.details].join(' ') }
+      : {
+          name,
+          status: 'warn',
+          found: context.say('doctor.nothingRuns'),
+          advice: context.say('doctor.startUp'),
+        };
+    return { findings: [finding], unreachable: false };
   }
   const found = context.say('doctor.configured', {
     schema: config.FENGHUO_SCHEMA,
@@ -67,17 +75,18 @@ async function inspectInstallation(context: Context): Promise<Finding[]> {
     connectionsMost: 2,
   });
   try {
-    return [
-      { name, status: 'ok', found },
-      ...(await databaseFindings(database, context)),
-      await temporalFinding(config, context),
-    ];
+    const stored = await lookAtDatabase(database, config, context);
+    const temporal = await temporalFinding(config, context);
+    return {
+      findings: [{ name, status: 'ok', found }, ...stored.findings, temporal],
+      unreachable: stored.unreachable || temporal.status === 'fail',
+    };
   } finally {
     await database.close();
   }
 }
 
-async function databaseFindings(database: Database, context: Context): Promise<Finding[]> {
+async function lookAtDatabase(database: Database, config: Config, context: Context): Promise<Look> {
   const name = context.say('doctor.schema');
   try {
     const [known, applied] = [await knownMigrations(), await readAppliedMigrations(database)];
@@ -87,34 +96,72 @@ async function databaseFindings(database: Database, context: Context): Promise<F
         version: applied.at(-1) ?? '-',
         missing: missing.length,
       });
-      return [{ name, status: 'fail', found, advice: context.say('doctor.migrate') }];
+      const advice = context.say('doctor.migrate');
+      return { findings: [{ name, status: 'fail', found, advice }], unreachable: false };
     }
-    return [
-      { name, status: 'ok', found: context.say('doctor.schemaAt', { version: applied.at(-1) ?? '-' }) },
-      await livenessFinding(database, context),
-    ];
+    const found = context.say('doctor.schemaAt', { version: applied.at(-1) ?? '-' });
+    const alive = await lookAtLife(database, config, context);
+    return { findings: [{ name, status: 'ok', found }, ...alive.findings], unreachable: alive.unreachable };
   } catch (error) {
     const { sentence } = describeFailure(error, context.lang);
     const advice = isUnreachable(error) ? undefined : context.say('doctor.seeAbove');
-    return [{ name, status: 'fail', found: sentence, ...(advice === undefined ? {} : { advice }) }];
+    const finding: Finding = {
+      name,
+      status: 'fail',
+      found: sentence,
+      ...(advice === undefined ? {} : { advice }),
+    };
+    return { findings: [finding], unreachable: isUnreachable(error) };
   }
 }
 
-/** Without a worker nothing is sent: harmless while no warning is open, the worst of all while one is. */
-async function livenessFinding(database: Database, context: Context): Promise<Finding> {
-  const name = context.say('doctor.alive');
+/** Who lives, and what the watchdog would shout of now: it counts silences from the last sign, however long ago. */
+async function lookAtLife(database: Database, config: Config, context: Context): Promise<Look> {
+  const windowMs = config.FENGHUO_WATCHDOG_SECONDS * 1_000;
   const names = await processesAlive(database);
-  const open = (await readWarnings(database, WARNINGS_LOOKED_AT)).filter(
-    ({ status }) => status === 'open',
-  ).length;
+  const facts = await readWatchFacts(database, windowMs);
+  const { troubles } = findTroubles(facts, { windowMs, watch: AT_ONCE });
+  return {
+    findings: [
+      aliveFinding(names, context),
+      ...(facts.intakeAt === null ? [noIntake(context)] : []),
+      watchdogFinding(names, context),
+      ...troubleFindings(troubles, context),
+    ],
+    unreachable: troubles.some(({ kind }) => kind === 'temporal gone'),
+  };
+}
+
+/** Without a worker nothing is sent: harmless while no warning is open, a trouble once one is. */
+function aliveFinding(names: readonly string[], context: Context): Finding {
+  const name = context.say('doctor.alive');
   const found = names.length > 0 ? names.join(', ') : context.say('doctor.nobody');
   if (hasWorker(names)) return { name, status: 'ok', found };
-  return {
+  return { name, status: 'warn', found, advice: context.say('doctor.startWorker') };
+}
+
+function noIntake(context: Context): Finding {
+  const [name, found] = [context.say('doctor.intake'), context.say('doctor.noIntake')];
+  return { name, status: 'warn', found, advice: context.say('doctor.startWeb') };
+}
+
+function watchdogFinding(names: readonly string[], context: Context): Finding {
+  const name = context.say('doctor.watchdog');
+  if (names.includes(WATCHDOG_SIGN)) return { name, status: 'ok', found: context.say('doctor.watching') };
+  const found = context.say('doctor.notWatching');
+  return { name, status: 'warn', found, advice: context.say('doctor.startWatchdog') };
+}
+
+function troubleFindings(troubles: readonly Trouble[], context: Context): Finding[] {
+  const { lang } = context;
+  const name = context.say('doctor.trouble');
+  if (troubles.length === 0) return [{ name, status: 'ok', found: context.say('doctor.troubleless') }];
+  return troubles.map((trouble) => ({
     name,
-    status: open > 0 ? 'fail' : 'warn',
-    found: open > 0 ? `${found}; ${context.say('doctor.openWarnings', { count: open })}` : found,
-    advice: context.say('doctor.startWorker'),
-  };
+    status: 'fail',
+    found: `${troubleName(lang, trouble)} (${troubleExtent(lang, trouble)})`,
+    advice: troubleAdvice(lang, trouble),
+  }));
 }
 
 async function temporalFinding(config: Config, context: Context): Promise<Finding> {
@@ -122,7 +169,7 @@ async function temporalFinding(config: Config, context: Context): Promise<Findin
   const where = `${config.TEMPORAL_ADDRESS}, ${config.TEMPORAL_NAMESPACE}`;
   try {
     const { inspectServer } = await import('../runtime/temporal.ts');
-    const version = await inspectServer({ address: config.TEMPORAL_ADDRESS }, config.TEMPORAL_NAMESPACE);
+    const version = await inspectServer(temporalOf(config), config.TEMPORAL_NAMESPACE);
     return { name, status: 'ok', found: `${version}, ${where}` };
   } catch (error) {
     const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);

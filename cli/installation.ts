@@ -6,14 +6,20 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { withSecrets } from '../config.ts';
 import { openDatabase } from '../db/database.ts';
 import { migrate } from '../db/migrate.ts';
 import { freePort } from '../runtime/processes.ts';
 import { startServices, type Services } from '../runtime/services.ts';
-import { supervise, type Supervised } from '../runtime/supervisor.ts';
+import { endLeftovers, supervise, type Supervised } from '../runtime/supervisor.ts';
 
 const ENTRY = fileURLToPath(new URL('./fenghuo.mjs', import.meta.url));
 const WATCH_EVERY_MS = 1_000;
+/**
+ * Room for young objects, in MiB. Under a flood of answers a thousand requests are under way; in Node's 16 MiB they were copied
+ * again and again, for nearly half of the web process's time, and the states of a city for a quarter of the worker's.
+ */
+const ROOM_FOR_YOUNG = '--max-semi-space-size=64';
 
 export type Installation = {
   services: Services;
@@ -21,6 +27,7 @@ export type Installation = {
   environment: Record<string, string>;
   workers: Supervised[];
   web: Supervised;
+  watchdog: Supervised | null;
   sandbox: Supervised | null;
   /** Where the stand-ins keep what they received. */
   ledgerDirectory: string;
@@ -41,20 +48,28 @@ export type InstallationInput = {
   sandboxEnvironment?: Record<string, string>;
   /** Temporal's own web pages. @default false */
   ui?: boolean;
+  /** A watchdog beside it all. @default false */
+  watchdog?: boolean;
+  /** The Temporal server of our own: on a file, or on the same PostgreSQL as in production. @default 'dev' */
+  temporal?: 'dev' | 'postgres';
 };
 
 /** Starts everything and waits until it serves. What was started is stopped again where a part of it fails. */
 export async function startInstallation(input: InstallationInput): Promise<Installation> {
-  const env = input.env ?? process.env;
+  const env = withSecrets(input.env ?? process.env);
   const services = await startServices({
     purpose: input.purpose,
     log: input.log,
     env,
     ui: input.ui ?? false,
+    temporal: input.temporal ?? 'dev',
   });
   const started: Supervised[] = [];
+  const recordsDirectory = join(services.dataDirectory, 'processes');
   try {
-    const environment = await prepareEnvironment(input, services);
+    // Before ports are chosen: a web process that was left behind holds the port that links already sent lead to.
+    await endLeftovers(recordsDirectory, input.log);
+    const environment = await prepareEnvironment({ ...input, env }, services);
     const ledgerDirectory = environment['FENGHUO_LEDGER_DIR'] ?? '';
     await applyMigrations(environment, input.log);
     const run = (name: string, command: string, extra: Record<string, string> = {}) => {
@@ -64,6 +79,7 @@ export async function startInstallation(input: InstallationInput): Promise<Insta
         args: [command],
         env: { ...env, ...environment, ...extra },
         logFile: join(services.dataDirectory, 'logs', `${name}.log`),
+        recordsDirectory,
         log: input.log,
       });
       started.push(process);
@@ -71,20 +87,24 @@ export async function startInstallation(input: InstallationInput): Promise<Insta
     };
     input.log('Starting web, worker and stand-ins …');
     const sandbox = input.sandbox ? run('sandbox', 'sandbox', input.sandboxEnvironment ?? {}) : null;
-    const web = run('web', 'web');
+    const roomy = { NODE_OPTIONS: `${env['NODE_OPTIONS'] ?? ''} ${ROOM_FOR_YOUNG}`.trim() };
+    const web = run('web', 'web', roomy);
     const workers = Array.from({ length: input.workers ?? 1 }, (_, index) =>
-      run(`worker-${index + 1}`, 'worker'),
+      run(`worker-${index + 1}`, 'worker', roomy),
     );
+    // It begins with the others: what never comes up is the first trouble it can see.
+    const watchdog = input.watchdog ? run('watchdog', 'watchdog') : null;
     await Promise.all(started.map((process) => process.ready()));
     writeEnvironment(services.dataDirectory, environment);
     const watch = watchServices(services, input.log);
     const stop = async () => {
       clearInterval(watch);
+      await watchdog?.stop();
       await Promise.all(workers.map((worker) => worker.stop()));
       await Promise.all([web.stop(), sandbox?.stop()]);
       await services.stop();
     };
-    return { services, environment, workers, web, sandbox, ledgerDirectory, stop };
+    return { services, environment, workers, web, watchdog, sandbox, ledgerDirectory, stop };
   } catch (error) {
     await Promise.all(started.map((process) => process.stop()));
     await services.stop();
@@ -95,15 +115,24 @@ export async function startInstallation(input: InstallationInput): Promise<Insta
 /** A server that dies is started again on its port and its data. */
 function watchServices(services: Services, log: (line: string) => void): NodeJS.Timeout {
   const busy = new Set<string>();
+  const said = new Map<string, string>();
+  // Tried every second, told once: a full disk fills no terminal.
+  const tell = (name: string, line: string) => {
+    if (said.get(name) !== line) log(line);
+    said.set(name, line);
+  };
   return setInterval(() => {
     for (const name of ['postgres', 'temporal'] as const) {
       const service = services[name];
       if (service.alive() || busy.has(name)) continue;
       busy.add(name);
-      log(`${name} has died; it is started again.`);
+      if (!said.has(name)) log(`${name} has died; it is started again.`);
       void service
         .restart()
-        .catch((error: unknown) => log(`${name} could not be started again: ${String(error)}`))
+        .then(
+          () => said.delete(name),
+          (error: unknown) => tell(name, `${name} could not be started again: ${String(error)}`),
+        )
         .finally(() => busy.delete(name));
     }
   }, WATCH_EVERY_MS);
@@ -126,6 +155,8 @@ async function prepareEnvironment(
     FENGHUO_SECRET: env['FENGHUO_SECRET'] ?? kept['FENGHUO_SECRET'] ?? randomBytes(32).toString('hex'),
     FENGHUO_PUBLIC_URL: env['FENGHUO_PUBLIC_URL'] ?? `http://127.0.0.1:${webPort}`,
     FENGHUO_WEB_PORT: env['FENGHUO_WEB_PORT'] ?? String(webPort),
+    // One address cannot serve several processes.
+    FENGHUO_METRICS_ADDRESS: '',
   };
   if (!input.sandbox) return environment;
   const smtpPort = await freePort(portOf(kept['FENGHUO_SMTP_URL']));

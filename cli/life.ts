@@ -8,7 +8,15 @@ export function sayReady(details: Record<string, unknown> = {}): void {
   process.send?.({ ready: true, ...details });
 }
 
-/** Resolves at the first SIGINT, SIGTERM or the end of the supervisor; a second signal ends the process at once. */
+/** A line that the supervisor is to show, if there is one: what must not lie in a log unread. */
+export function tellSupervisor(line: string): void {
+  process.send?.({ tell: line });
+}
+
+/**
+ * Resolves at the first SIGINT, SIGTERM, SIGHUP (the terminal was closed) or the end of the supervisor; a second signal ends
+ * the process at once.
+ */
 export function untilToldToStop(): Promise<void> {
   return new Promise((resolve) => {
     let told = false;
@@ -19,6 +27,7 @@ export function untilToldToStop(): Promise<void> {
     };
     process.on('SIGINT', tell);
     process.on('SIGTERM', tell);
+    process.on('SIGHUP', tell);
     process.on('disconnect', () => {
       if (!told) tell();
     });

@@ -20,8 +20,10 @@ const COMMANDS: readonly { name: string; load: () => Promise<Add> }[] = [
   { name: 'demo', load: async () => (await import('./demo.ts')).addDemoCommand },
   { name: 'doctor', load: async () => (await import('./doctor.ts')).addDoctorCommand },
   { name: 'migrate', load: async () => (await import('./serving.ts')).addMigrateCommand },
+  { name: 'restored', load: async () => (await import('./restored.ts')).addRestoredCommand },
   { name: 'worker', load: async () => (await import('./serving.ts')).addWorkerCommand },
   { name: 'web', load: async () => (await import('./serving.ts')).addWebCommand },
+  { name: 'watchdog', load: async () => (await import('./watchdog.ts')).addWatchdogCommand },
   { name: 'sandbox', load: async () => (await import('./sandbox.ts')).addSandboxCommand },
 ];
 

@@ -1,5 +1,6 @@
 /** `migrate`, `worker` and `web`: what an operator runs where `up` does not run it all. */
 import type { Command } from 'commander';
+import { temporalOf } from '../config.ts';
 import { migrate } from '../db/migrate.ts';
 import type { Context } from './context.ts';
 import { example } from './example.ts';
@@ -9,9 +10,11 @@ export function addMigrateCommand(program: Command, context: Context): void {
   program
     .command('migrate')
     .description(context.say('help.migrate'))
-    .addHelpText('after', example(context, 'npx fenghuo migrate'))
-    .action(async () => {
+    .option('--temporal', context.say('help.migrate.temporal'))
+    .addHelpText('after', example(context, 'npx fenghuo migrate', 'npx fenghuo migrate --temporal'))
+    .action(async (options: { temporal?: boolean }) => {
       const applied = await migrate(await context.database());
+      if (options.temporal) await registerWithTemporal(context);
       context.print({
         value: { applied },
         items: applied.map((name) => ({ applied: name })),
@@ -22,6 +25,14 @@ export function addMigrateCommand(program: Command, context: Context): void {
     });
 }
 
+/** What `up` does for servers of its own: Temporal's namespace and search attributes. */
+async function registerWithTemporal(context: Context): Promise<void> {
+  const config = await context.config();
+  const { readyNamespace } = await import('../runtime/temporal.ts');
+  await readyNamespace(temporalOf(config), config.TEMPORAL_NAMESPACE);
+  context.hint(context.say('migrate.registered', { namespace: config.TEMPORAL_NAMESPACE }));
+}
+
 export function addWorkerCommand(program: Command, context: Context): void {
   program
     .command('worker')
@@ -30,7 +41,11 @@ export function addWorkerCommand(program: Command, context: Context): void {
     .action(async () => {
       const config = await context.config();
       await serve(context, async () => {
-        const { startWorker } = await import('../worker/worker.ts');
+        const [{ startWorker }, { yieldToOthers }] = await Promise.all([
+          import('../worker/worker.ts'),
+          import('../worker/priority.ts'),
+        ]);
+        yieldToOthers();
         const worker = await startWorker({ config, log: (line) => context.tell(line) });
         context.tell(context.say('worker.started', { address: config.TEMPORAL_ADDRESS }));
         return worker;
@@ -48,7 +63,7 @@ export function addWebCommand(program: Command, context: Context): void {
       await serve(context, async () => {
         const [{ startWeb }, { answerKeys }] = await Promise.all([
           import('../web/server.ts'),
-          import('../worker/worker.ts'),
+          import('../worker/channels.ts'),
         ]);
         const web = await startWeb({ config, keys: answerKeys(config), log: (line) => context.tell(line) });
         context.tell(context.say('web.started', { url: web.url }));

@@ -25,6 +25,7 @@ async function bringUp(context: Context, options: { sandbox?: boolean; workers: 
     sandbox: options.sandbox ?? false,
     workers: options.workers,
     ui: true,
+    watchdog: true,
     log: (line) => context.tell(line),
     env: { ...context.env },
   });

@@ -170,9 +170,41 @@ export const EN = {
   'answer.cannot act': 'cannot act',
 
   'migrate.applied': '{name} applied',
+  'restored.done':
+    'Incarnation {incarnation}. Open warnings: {warnings}. Deliveries that may have been made since the backup: {deliveries}; they are made again and flagged.',
+  'restored.next':
+    'Next: start the workers (npx fenghuo worker). Answers and warnings since the backup are lost: issue those warnings again, and ask the units.',
+  'migrate.registered': 'Temporal knows the namespace {namespace} and what is searched by.',
   'migrate.none': 'The schema is at the newest version already.',
   'worker.started': 'The worker runs (Temporal at {address}). Ctrl-C stops it.',
   'web.started': 'The web runs at {url}. Ctrl-C stops it.',
+  'watchdog.started':
+    'The watchdog looks every {every} s and shouts of what lasts longer than {window} s. Ctrl-C stops it.',
+  'watchdog.mail': 'Shouts go to {address} as well.',
+  'watchdog.noMail': 'FENGHUO_WATCHDOG_EMAIL is not set: it shouts in its log alone.',
+  'watchdog.mailFailed': 'A shout could not be sent by e-mail ({reason}); it is tried again.',
+  'shout.begun': 'TROUBLE',
+  'shout.again': 'STILL',
+  'shout.over': 'OVER',
+  'shout.for': 'for {seconds} s',
+  'shout.ever': 'from the beginning',
+  'shout.lasted': 'it lasted about {seconds} s',
+  'shout.open': 'open warnings: {count}',
+  'trouble.database gone': 'PostgreSQL cannot be read',
+  'trouble.workers gone': 'no worker lives',
+  'trouble.temporal gone': 'no worker reaches Temporal',
+  'trouble.intake gone': 'no web process lives, so nobody can answer',
+  'trouble.no progress': 'a cascade stands still although work waits',
+  'advice.database gone':
+    'Nothing is sent and no answer is taken. Start PostgreSQL again, or everything by npx fenghuo up.',
+  'advice.workers gone':
+    'Nothing is sent and nobody is called. Start npx fenghuo worker, or everything by npx fenghuo up; if it ends at once, its log says why (Temporal may be away).',
+  'advice.temporal gone':
+    'Nothing new is sent. Start Temporal again, or correct TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE; workers then go on by themselves.',
+  'advice.intake gone':
+    'Deadlines wait for it for at most {minutes} minutes. Start npx fenghuo web; meanwhile record answers by telephone with npx fenghuo answer.',
+  'advice.no progress':
+    'Restart the workers; if it stands again, look for a lock or a full disk at PostgreSQL, and at the cell in the pages of Temporal. Meanwhile call those named by npx fenghuo silent.',
   'serve.stopping': 'Stopping in good order; once more ends it at once.',
   'serve.stopped': 'Stopped.',
 
@@ -190,12 +222,22 @@ export const EN = {
   'doctor.seeAbove': 'See what is said about PostgreSQL above.',
   'doctor.alive': 'processes alive',
   'doctor.nobody': 'none',
-  'doctor.openWarnings': 'open warnings: {count}',
   'doctor.startWorker':
     'Nothing is sent without a worker: npx fenghuo worker, or npx fenghuo up for everything.',
   'doctor.temporal': 'Temporal in use',
   'doctor.startTemporal':
     'Start everything by npx fenghuo up, or correct TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE.',
+  'doctor.watchdog': 'watchdog',
+  'doctor.watching': 'looks',
+  'doctor.notWatching': 'none looks',
+  'doctor.startWatchdog':
+    'Start npx fenghuo watchdog, or everything by npx fenghuo up; else nobody hears when this stands still.',
+  'doctor.intake': 'answer intake',
+  'doctor.noIntake':
+    'no web process has ever lived: answers come by npx fenghuo answer alone, and deadlines do not wait for one',
+  'doctor.startWeb': 'Start npx fenghuo web.',
+  'doctor.trouble': 'trouble',
+  'doctor.troubleless': 'none: workers, Temporal and open warnings show that they move',
 
   upReady: 'Ready. In another terminal: npx fenghuo warning list. Ctrl-C stops everything.',
   upStopping: 'Stopping everything in good order …',

@@ -73,8 +73,12 @@ export const HELP_EN = {
   'help.generateUnder': 'groups and people only below this unit; may be given several times',
   'help.householdsUnder': 'households below this unit; may be given several times; without it none',
 
-  'help.doctor': 'say what is there, what is wrong and what to do; exit code 1 where something fails',
+  'help.doctor':
+    'say what is there, what is wrong and what to do; exit code 1 where something fails, 6 where PostgreSQL or Temporal is away',
   'help.migrate': 'bring the database schema to the newest version',
+  'help.migrate.temporal': "also register Temporal's namespace and search attributes",
+  'help.restored':
+    'after a restore from a backup: flag what may have been sent since, and start every open cell anew',
   'help.worker': 'run a worker until Ctrl-C',
   'help.up':
     'start everything on this machine (database, Temporal, worker, web) and keep it running until Ctrl-C',
@@ -85,6 +89,7 @@ export const HELP_EN = {
   'help.referee': 'judge the promises for one warning, from PostgreSQL and the ledger of the stand-ins',
   'help.sandbox': 'run the stand-ins until Ctrl-C, as `up --sandbox` does',
   'help.web': 'run the answer pages and the gateway until Ctrl-C',
+  'help.watchdog': 'shout when Temporal, workers or web are gone or a warning stands still, until Ctrl-C',
 } as const;
 
 export const HELP_ZH: Record<keyof typeof HELP_EN, string> = {
@@ -159,8 +164,10 @@ export const HELP_ZH: Record<keyof typeof HELP_EN, string> = {
   'help.generateUnder': '只在此单位以下生成组与人员;可写多次',
   'help.householdsUnder': '在此单位以下生成户;可写多次;不写则没有户',
 
-  'help.doctor': '说明现状、问题与办法;有失败项则退出码 1',
+  'help.doctor': '说明现状、问题与办法;有失败项则退出码 1,PostgreSQL 或 Temporal 不在则为 6',
   'help.migrate': '把数据库模式升到最新版本',
+  'help.migrate.temporal': '同时登记 Temporal 的命名空间和搜索属性',
+  'help.restored': '从备份恢复之后:标记其间可能已发出的信息,并让每个未结束的片区重新开始',
   'help.worker': '运行 worker,直到 Ctrl-C',
   'help.up': '启动本机全部服务(数据库、Temporal、worker、网页),直到 Ctrl-C',
   'help.up.sandbox': '各渠道使用模拟对端,并有会应答的模拟人员;任何消息都不离开本机',
@@ -169,4 +176,5 @@ export const HELP_ZH: Record<keyof typeof HELP_EN, string> = {
   'help.referee': '依据 PostgreSQL 和模拟对端的账本,裁定一个预警的各项承诺',
   'help.sandbox': '运行模拟对端,直到 Ctrl-C(与 `up --sandbox` 相同)',
   'help.web': '运行应答页面与网关,直到 Ctrl-C',
+  'help.watchdog': '当 Temporal、工作进程或网页不在,或预警停滞时告警,直到 Ctrl-C',
 };

@@ -20,6 +20,10 @@ export const REFUSALS_ZH: Readonly<Record<string, string>> = {
   'unit-not-warned': '该单位不在此预警的范围内。',
   import: '文件有错,没有导入任何内容。请改正下列各行后再导入。',
   file: '文件不能读取。',
+  'workers-alive':
+    '有工作进程正在使用这个数据库。请检查 DATABASE_URL;如果确是恢复出来的库,请先停止它们,15 秒后再试。',
+  'temporal-settings':
+    '无法读取 Temporal 的设置。请改正 TEMPORAL_CONFIG_FILE、TEMPORAL_PROFILE 或 temporal.toml 文件。',
   configuration: '配置不完整。请运行 npx fenghuo up(它会设好),或设置下列变量:',
   'environment-file': '运行环境文件不能读取,请重新启动 npx fenghuo up。',
   'database-unreachable': 'PostgreSQL 没有应答。请用 npx fenghuo up 启动全部服务,或设置 DATABASE_URL。',

@@ -158,9 +158,40 @@ export const ZH: Record<keyof typeof EN, string> = {
   'answer.cannot act': '无法执行',
 
   'migrate.applied': '已应用 {name}',
+  'restored.done':
+    '第 {incarnation} 代。未结束的预警:{warnings}。备份之后可能已发出的送达:{deliveries};将重新发送并标记。',
+  'restored.next':
+    '下一步:启动工作进程(npx fenghuo worker)。备份之后的应答和预警已丢失:请重新发布这些预警,并向各单位核实。',
+  'migrate.registered': 'Temporal 已登记命名空间 {namespace} 及搜索属性。',
   'migrate.none': '数据库模式已是最新版本。',
   'worker.started': 'worker 已运行(Temporal 在 {address})。按 Ctrl-C 停止。',
   'web.started': '网页服务运行于 {url}。按 Ctrl-C 停止。',
+  'watchdog.started': '看门狗每 {every} 秒查看一次,异常持续超过 {window} 秒即告警。按 Ctrl-C 停止。',
+  'watchdog.mail': '告警同时发送至 {address}。',
+  'watchdog.noMail': '未设置 FENGHUO_WATCHDOG_EMAIL:只在日志中告警。',
+  'watchdog.mailFailed': '告警邮件未能发出({reason}),将重试。',
+  'shout.begun': '故障',
+  'shout.again': '仍未恢复',
+  'shout.over': '已恢复',
+  'shout.for': '已持续 {seconds} 秒',
+  'shout.ever': '自始如此',
+  'shout.lasted': '共持续约 {seconds} 秒',
+  'shout.open': '生效中的预警:{count}',
+  'trouble.database gone': '无法读取 PostgreSQL',
+  'trouble.workers gone': '没有工作进程',
+  'trouble.temporal gone': '没有工作进程能连上 Temporal',
+  'trouble.intake gone': '没有网页进程,无人能够应答',
+  'trouble.no progress': '有待办事项,但叫应停滞不前',
+  'advice.database gone':
+    '此时不发送任何信息,也收不到应答。请重新启动 PostgreSQL,或用 npx fenghuo up 启动全部。',
+  'advice.workers gone':
+    '此时不发送任何信息,也不催办。请启动 npx fenghuo worker,或用 npx fenghuo up 启动全部;若立即退出,其日志会说明原因(可能是 Temporal 不在)。',
+  'advice.temporal gone':
+    '此时不再发送新信息。请重新启动 Temporal,或更正 TEMPORAL_ADDRESS 和 TEMPORAL_NAMESPACE;之后工作进程会自行继续。',
+  'advice.intake gone':
+    '催办时限最多为此等待 {minutes} 分钟。请启动 npx fenghuo web;其间电话得到的应答请用 npx fenghuo answer 登记。',
+  'advice.no progress':
+    '请重启工作进程;若再次停滞,请检查 PostgreSQL 的锁和磁盘,并在 Temporal 页面查看该片区。其间请致电 npx fenghuo silent 列出的人员。',
   'serve.stopping': '正在有序停止;再按一次立即结束。',
   'serve.stopped': '已停止。',
 
@@ -178,10 +209,18 @@ export const ZH: Record<keyof typeof EN, string> = {
   'doctor.seeAbove': '见上面关于 PostgreSQL 的说明。',
   'doctor.alive': '存活进程',
   'doctor.nobody': '无',
-  'doctor.openWarnings': '生效中的预警 {count} 个',
   'doctor.startWorker': '没有 worker 就不会发送:npx fenghuo worker,或用 npx fenghuo up 启动全部。',
   'doctor.temporal': '所用 Temporal',
   'doctor.startTemporal': '用 npx fenghuo up 启动全部服务,或改正 TEMPORAL_ADDRESS 与 TEMPORAL_NAMESPACE。',
+  'doctor.watchdog': '看门狗',
+  'doctor.watching': '在查看',
+  'doctor.notWatching': '没有',
+  'doctor.startWatchdog': '请启动 npx fenghuo watchdog,或用 npx fenghuo up 启动全部;否则停滞时无人知晓。',
+  'doctor.intake': '应答受理',
+  'doctor.noIntake': '网页进程从未运行:只能用 npx fenghuo answer 登记应答,催办时限不会为其等待',
+  'doctor.startWeb': '请启动 npx fenghuo web。',
+  'doctor.trouble': '故障',
+  'doctor.troubleless': '没有:工作进程、Temporal 和生效中的预警均在运转',
 
   upReady: '已就绪。请在另一个终端运行 npx fenghuo warning list。按 Ctrl-C 全部停止。',
   upStopping: '正在有序停止全部服务……',

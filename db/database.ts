@@ -34,11 +34,23 @@ export type DatabaseOptions = {
   /** @default 3 000 */
   lockTimeoutMs?: number;
   /**
-   * Every statement finds its few rows by an index. A plan made while a table was empty reads it whole, and the connection
-   * keeps it while the table grows: answers come by the hundred thousand before the first analyze.
+   * For pools whose every statement finds its few rows by an index, again and again: plans are made once and do not depend on
+   * what the planner guesses.
    * @default false
    */
   indexesOnly?: boolean;
+};
+
+/**
+ * A plan made while a table was empty reads it whole, and the connection keeps it while the table grows: a warning fills its
+ * tables with a hundred thousand rows before the first analyze. Planning an answer anew each time cost more than running it
+ * (1.5 ms and 1.2 ms).
+ */
+const INDEXES_ONLY = {
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
 };
 
 /** Opens a pool. Nothing is connected until the first query. */
@@ -50,7 +62,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     idle_in_transaction_session_timeout: 5_000,
     // One process's work is many short statements on known ids: the planner's guesses on young tables mislead it.
     jit: 'off',
-    ...(options.indexesOnly === true ? { enable_seqscan: 'off' } : {}),
+    ...(options.indexesOnly === true ? INDEXES_ONLY : {}),
   };
   const pool = new pg.Pool({
     connectionString: options.url,

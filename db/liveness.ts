@@ -1,5 +1,18 @@
-/** Signs of life: who was there, and when last, by PostgreSQL's clock. */
+/** Signs of life: who was there, and when last, by PostgreSQL's clock; and when nobody was there to take answers. */
+import type { Outage } from '../domain/outages.ts';
 import type { Sql } from './database.ts';
+
+/** All web processes share one name: answers are taken while any of them lives. */
+export const INTAKE_SIGN = 'web';
+/**
+ * So long without a sign of a web process, which comes every second, is an outage. Less would take a busy second for one; of
+ * an outage's first seconds nothing is known yet, so a deadline in them passes as usual.
+ */
+export const OUTAGE_AFTER_MS = 3_000;
+/** The last so many outages of a warning count; a web process that comes and goes all the time makes no step slow. */
+const OUTAGES_MOST = 100;
+/** A worker that was started again has another name; those that have been gone for a day are of no use to anybody. */
+const FORGET_AFTER = '1 day';
 
 /** Writes one sign of life. */
 export async function beat(sql: Sql, name: string): Promise<void> {
@@ -18,4 +31,51 @@ export async function alive(sql: Sql, withinMs: number): Promise<string[]> {
     [withinMs],
   );
   return rows.map((row) => row.name);
+}
+
+/**
+ * A sign of life of a web process. Where none of them had shown one for some seconds, that is written down as an outage, once:
+ * its key is the old sign, which is the same for all that come back together.
+ */
+export async function beatIntake(sql: Sql): Promise<void> {
+  await sql.query(
+    `with before as (select at from liveness where name = $1),
+       outage as (
+         insert into intake_outages (began_at, ended_at)
+         select at, clock_timestamp() from before where at < clock_timestamp() - $2 * interval '1 millisecond'
+         on conflict do nothing returning began_at)
+     -- It reads the other first: once the row is changed, its old sign is out of sight.
+     insert into liveness (name, at) select $1, clock_timestamp() from (select count(*) from outage) written
+     on conflict (name) do update set at = excluded.at`,
+    [INTAKE_SIGN, OUTAGE_AFTER_MS],
+    'beat-intake',
+  );
+}
+
+/**
+ * The outages of answer intake that reach past `since`, the open one included. None where no web process ever lived: an
+ * installation that takes answers by command alone must not wait for one.
+ */
+export async function intakeOutages(sql: Sql, input: { since: number; now: number }): Promise<Outage[]> {
+  return sql.query<Outage>(
+    `select floor(extract(epoch from began_at) * 1000)::float8 as "from",
+       ceil(extract(epoch from ended_at) * 1000)::float8 as until
+     from (
+       (select began_at, ended_at from intake_outages where ended_at > to_timestamp($2::float8 / 1000)
+        order by began_at desc limit $5)
+       union all
+       select at, null from liveness where name = $1
+         and at < to_timestamp($3::float8 / 1000) - $4 * interval '1 millisecond') o`,
+    [INTAKE_SIGN, input.since, input.now, OUTAGE_AFTER_MS, OUTAGES_MOST],
+    'intake-outages',
+  );
+}
+
+/** Forgets the names of workers that are long gone; the last sign of anybody else is kept. */
+export async function forgetOld(sql: Sql): Promise<void> {
+  await sql.query(
+    `delete from liveness where name like 'worker %' and at < clock_timestamp() - $1::interval
+       and at < (select max(at) from liveness where name like 'worker %')`,
+    [FORGET_AFTER],
+  );
 }

@@ -110,7 +110,8 @@ async function settleKeys(sql: Sql, slice: SettledSlice): Promise<void> {
     `update message_keys k set outcome = s.outcome, at = s.at
      from unnest($6::bigint[], $7::bigint[], $8::text[], $9::timestamptz[]) as s (person_id, delivery_id, outcome, at)
      where k.warning_id = $1 and k.revision = $2 and k.purpose = $3 and k.step = $4 and k.channel = $5
-       and k.person_id = s.person_id and k.delivery_id = s.delivery_id`,
+       -- Both, so that the whole key is looked up: with the join alone each slice read every key of the rung (3.3 ms).
+       and k.person_id = any($6::bigint[]) and k.person_id = s.person_id and k.delivery_id = s.delivery_id`,
     [
       page.warningId,
       page.revision,

@@ -14,6 +14,7 @@ import {
   unendedUnits,
 } from './cells.ts';
 import type { Database, Sql } from './database.ts';
+import { intakeOutages } from './liveness.ts';
 import { findPossiblyTold, takeRetries, writePages } from './pages.ts';
 import {
   findHouseholds,
@@ -48,6 +49,7 @@ function transactionOf(sql: Sql, cell: LockedCell, scope: Scope): StepTransactio
     saveUnits: (units) => saveUnits(sql, { warningId, cellId, units }),
     loadSubordinates: (unitIds) => loadSubordinates(sql, scope, unitIds),
     dueUnits: (most) => dueUnits(sql, cellId, now, most),
+    intakeOutages: () => intakeOutages(sql, { since: issuedAt, now }),
     unendedUnits: (most) => unendedUnits(sql, cellId, most),
     findReachable: (sends) => findReachable(sql, issuedAt, sends),
     findHouseholds: (unitIds, channels) => findHouseholds(sql, unitIds, channels),

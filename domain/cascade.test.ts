@@ -8,6 +8,7 @@ import {
   type Supply,
   type TurnResult,
 } from './cascade.ts';
+import type { Outage } from './outages.ts';
 import type { Rules } from './rules.ts';
 import { advance, newUnit, type UnitId, type UnitState } from './unit.ts';
 
@@ -44,14 +45,20 @@ function stateOf(unitId: UnitId): UnitState {
   return newUnit({ unitId, tier: 'any', superiorId, subordinates: below(unitId).length });
 }
 
-type Options = { most?: number; machine?: typeof advance; states?: Map<UnitId, UnitState>; due?: UnitId[] };
+type Options = {
+  most?: number;
+  machine?: typeof advance;
+  states?: Map<UnitId, UnitState>;
+  due?: UnitId[];
+  outages?: Outage[];
+};
 
 function turn(letters: Letter[], options: Options = {}): TurnResult & { needs: Need['kind'][] } {
-  const { most = 1_000, machine, states = new Map<UnitId, UnitState>(), due = [] } = options;
+  const { most = 1_000, machine, states = new Map<UnitId, UnitState>(), due = [], outages = [] } = options;
   const needs: Need['kind'][] = [];
   const supply = (need: Need): Supply => {
     needs.push(need.kind);
-    if (need.kind === 'due') return { kind: 'due', unitIds: due };
+    if (need.kind === 'due') return { kind: 'due', unitIds: due, outages };
     if (need.kind === 'recipients') return { kind: 'recipients', deliveries: need.sends.map(() => 1) };
     if (need.kind === 'subordinates') {
       return {

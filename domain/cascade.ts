@@ -15,6 +15,7 @@ import {
   type UnitId,
   type UnitState,
 } from './unit.ts';
+import type { Outage } from './outages.ts';
 import type { Rules } from './rules.ts';
 import type { Instant } from './time.ts';
 
@@ -30,14 +31,17 @@ export type Need =
   | { kind: 'subordinates'; unitIds: UnitId[] }
   /** How many deliveries each send comes to: the people it can reach. The driver keeps whom it found. */
   | { kind: 'recipients'; sends: UnitSend[] }
-  /** Units of this cell with a timer due and no letter waiting, at most so many. */
+  /**
+   * Units of this cell with a timer due and no letter waiting, at most so many; and where there are any, the outages of
+   * answer intake since the warning was issued.
+   */
   | { kind: 'due'; most: number };
 
 export type Supply =
   | { kind: 'units'; units: UnitState[] }
   | { kind: 'subordinates'; subordinates: ReadonlyMap<UnitId, readonly UnitId[]> }
   | { kind: 'recipients'; deliveries: number[] }
-  | { kind: 'due'; unitIds: UnitId[] };
+  | { kind: 'due'; unitIds: UnitId[]; outages: readonly Outage[] };
 
 export type TurnResult = {
   changed: UnitState[];
@@ -62,7 +66,7 @@ export function* turnCell(
   if (turn.left.length === 0) {
     const due = yield* ask({ kind: 'due', most: Math.max(0, input.most - turn.taken.length) }, 'due');
     yield* turn.deliver(
-      due.unitIds.map((unitId) => ({ unitId, message: { kind: 'deadline' } })),
+      due.unitIds.map((unitId) => ({ unitId, message: deadlineWith(due.outages) })),
       input.most,
     );
   }
@@ -204,6 +208,11 @@ function byOrder(one: Letter, other: Letter): number {
 
 function spokenAt(message: Message): Instant {
   return 'at' in message ? message.at : 0;
+}
+
+/** With the outages, so that the audit holds all that the transition was decided by. */
+function deadlineWith(outages: readonly Outage[]): Message {
+  return outages.length > 0 ? { kind: 'deadline', outages } : { kind: 'deadline' };
 }
 
 function* ask<Kind extends Need['kind']>(

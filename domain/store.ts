@@ -4,6 +4,7 @@
  */
 import type { Letter } from './cascade.ts';
 import type { DropReason, Purpose, WarningFacts } from './guard.ts';
+import type { Outage } from './outages.ts';
 import type { Channel, Rules } from './rules.ts';
 import type { LevelId } from './levels.ts';
 import type { Outcome } from './delivery.ts';
@@ -83,6 +84,8 @@ export type StepTransaction = {
   loadSubordinates(unitIds: readonly UnitId[]): Promise<Map<UnitId, UnitId[]>>;
   /** Units with a timer due and no letter waiting; none while a letter for the cell itself waits. */
   dueUnits(most: number): Promise<UnitId[]>;
+  /** When answers could not be taken, since the warning was issued; the last one may still be open. */
+  intakeOutages(): Promise<Outage[]>;
   unendedUnits(most: number): Promise<UnitId[]>;
   /** `index` is the send's place in the input; ranks from 0, the principal. */
   findReachable(

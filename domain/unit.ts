@@ -14,11 +14,13 @@
  *
  * and from each of these `cancelled` or `expired` ends it. While it is open it climbs its ladder, a rung at a time: a rung
  * begins by a send, its deadline counts from the first hand-off to a channel, and the next rung begins when the deadline
- * passes, when every delivery of the rung is exhausted, or when none was handed off in time.
+ * passes, when every delivery of the rung is exhausted, or when none was handed off in time. While nobody could answer,
+ * because the intake of answers was out, no deadline passes (within `EXTENSION_MS_MAX`); all other timers run on.
  *
  * Messages of one instant give the same path in any order between units; within one unit `messageOrder` sorts them, and
  * of a person's words the one spoken last counts, whenever it arrives.
  */
+import { EXTENSION_MS_MAX, extensionMs, type Outage } from './outages.ts';
 import type { Channel, Rules } from './rules.ts';
 import type { TierId } from './tiers.ts';
 import type { Instant } from './time.ts';
@@ -49,6 +51,9 @@ export type UnitState = {
   readonly rung: number;
   /** Deliveries of this rung that have not finally failed; null until the first is heard of. */
   readonly outstanding: number | null;
+  /** By how much outages of answer intake have extended this rung's `answerBy`, and those of the rungs before. */
+  readonly extendedMs: number;
+  readonly extendedBeforeMs: number;
   /** This unit is a rung behind a bridge: the superior it reports to instead of the silent one. */
   readonly reportsTo: UnitId | null;
   /** Whom bridges have pointed it to, one behind the other: `reportsTo` is the last. */
@@ -99,8 +104,8 @@ export type Message =
   | { kind: 'subordinate silent'; unitId: UnitId }
   | { kind: 'subordinate cannot act'; unitId: UnitId }
   | { kind: 'subordinate concluded'; unitId: UnitId }
-  /** Some timer may be due. */
-  | { kind: 'deadline' };
+  /** Some timer may be due; with the outages of answer intake while the warning runs, if there were any. */
+  | { kind: 'deadline'; outages?: readonly Outage[] };
 
 export type Send =
   | { kind: 'rung'; rung: number; who: 'principal' | 'deputies' | 'everyone'; by: Channel[] }
@@ -139,6 +144,8 @@ export function newUnit(input: {
     silentAt: null,
     rung: -1,
     outstanding: null,
+    extendedMs: 0,
+    extendedBeforeMs: 0,
     reportsTo: null,
     bridgedTo: [],
     bridgedAt: null,
@@ -242,7 +249,7 @@ class Turn {
         this.change({ concludedBelow: this.unit.concludedBelow + 1 });
         return this.concludeIfComplete();
       case 'deadline':
-        return this.deadline();
+        return this.deadline(message.outages ?? []);
       default:
         // A letter of another version, or a damaged one: the step puts it aside and goes on.
         throw new TypeError(`no such message: ${(message satisfies never as Message).kind}`);
@@ -276,7 +283,9 @@ class Turn {
 
   /** Begins a rung; a rung that sends to nobody waits all the same. Past the last one the unit stays open, and silent. */
   private takeRung(index: number): void {
+    const { extendedMs, extendedBeforeMs } = this.unit;
     this.change({ rung: Math.min(index, this.rules.ladder.length), outstanding: null });
+    this.change({ extendedMs: 0, extendedBeforeMs: extendedBeforeMs + extendedMs });
     this.setTimers({ handOffBy: null, answerBy: null });
     const rung = this.rules.ladder[index];
     if (!rung) return this.markSilent();
@@ -300,7 +309,10 @@ class Turn {
     if (this.unit.toldAt === null || at < this.unit.toldAt) this.change({ toldAt: at });
     if (!this.climbing(rung)) return;
     const waitMs = this.rules.ladder[rung]?.waitMs ?? 0;
-    const answerBy = Math.min(this.unit.timers.answerBy ?? Infinity, at + waitMs);
+    const known = this.unit.timers.answerBy;
+    const answerBy = Math.min(known === null ? Infinity : known - this.unit.extendedMs, at + waitMs);
+    // What was extended is extended anew when it comes due, from the hand-off that is now the first.
+    this.change({ extendedMs: 0 });
     this.setTimers({ handOffBy: null, answerBy });
   }
 
@@ -454,8 +466,9 @@ class Turn {
 
   // ── time and the end ────────────────────────────────────────────────────────────────────────────────────
 
-  private deadline(): void {
+  private deadline(outages: readonly Outage[]): void {
     if (this.unit.ended) return;
+    if (this.due('answerBy')) this.extend(outages);
     if (this.due('descendAt')) this.descend();
     if (this.due('handOffBy')) this.takeRung(this.unit.rung + 1);
     else if (this.due('answerBy')) {
@@ -464,6 +477,18 @@ class Turn {
     }
     if (this.due('digestAt')) this.sendDigest();
     if (this.due('endReportAt')) this.sendEndReport();
+  }
+
+  /** Puts the rung's deadline off by what the intake of answers was out since the rung's time runs. */
+  private extend(outages: readonly Outage[]): void {
+    const { timers, extendedMs, extendedBeforeMs, rung } = this.unit;
+    if (timers.answerBy === null || outages.length === 0) return;
+    const deadline = timers.answerBy - extendedMs;
+    const from = deadline - (this.rules.ladder[rung]?.waitMs ?? 0);
+    const mostMs = EXTENSION_MS_MAX - extendedBeforeMs;
+    const extended = extensionMs({ from, deadline }, outages, this.now, mostMs);
+    this.change({ extendedMs: extended });
+    this.setTimers({ answerBy: deadline + extended });
   }
 
   private due(timer: keyof Timers): boolean {

@@ -5,7 +5,15 @@ import { answerNumber, answerToken, recipientName, type AnswerKeys } from '../do
 import { testDatabase } from '../test/database.ts';
 import { recordingChannel, runUntilQuiet, TEST_KEYS } from '../test/harness/local-cascade.ts';
 import { plantSmallTree, type SmallTree } from '../test/harness/small-tree.ts';
-import { answerByCommand, answerByLink, answerByReplies, answerByReply, openAnswerLink } from './answers.ts';
+import {
+  answerByCommand,
+  answerByLink,
+  answerByReplies,
+  answerByReply,
+  answersByLink,
+  openAnswerLink,
+  type LinkForm,
+} from './answers.ts';
 import { issueWarning } from './warnings.ts';
 
 let database: Database;
@@ -95,6 +103,81 @@ it('takes links and numbers of an older key, which still lie in inboxes', async 
     expect(await answerByLink(database, keys, { ...act, number })).toMatchObject({ kind: 'recorded' });
   expect(await openAnswerLink(database, keys.slice(0, 1), token)).toBeNull();
 });
+
+/** Link and number of each of these units' principals, with an answer. */
+async function formsOf(units: readonly string[]): Promise<LinkForm[]> {
+  const people = units.map((unit) => tree.person(unit));
+  const links = await database.query<{ person: number; id: number }>(
+    `select r.person, min(p.id * 1024 + r.place - 1) as id
+     from pages p, unnest(p.recipients) with ordinality as r (person, place)
+     where p.warning_id = $1 and p.audience = 'people' and r.person = any($2) group by r.person`,
+    [warningId, people],
+  );
+  return people.map((person) => ({
+    token: answerToken(TEST_KEYS, links.find((link) => link.person === person)?.id ?? 0),
+    number: numberOf(person),
+    answer: 'received',
+    doneCount: null,
+  }));
+}
+
+it('stores forms that come together in one commit, each with its letter', async () => {
+  const take = answersByLink(database, TEST_KEYS);
+  const units = ['乡一', '村一', '组一'];
+  const answers = await Promise.all((await formsOf(units)).map(take));
+  expect(answers.map((answer) => answer.kind === 'recorded' && answer.link.units)).toEqual([
+    ['乡一'],
+    ['村一'],
+    ['组一'],
+  ]);
+  const commits = await database.query('select distinct xmin::text from answers where warning_id = $1', [
+    warningId,
+  ]);
+  expect(commits).toHaveLength(1);
+  const letters = await database.query<{ unit_id: number }>('select unit_id from inbox order by unit_id');
+  expect(letters.map((letter) => letter.unit_id)).toEqual(
+    units.map((unit) => tree.unit(unit)).sort(byNumber),
+  );
+});
+
+it('stores the neighbours of a form that cannot be stored', async () => {
+  const poison = tree.person('村一');
+  await database.query(`create or replace function refuse_person() returns trigger language plpgsql as
+    'begin if new.person_id = ${poison} then raise exception ''poison'' using errcode = ''22000''; end if; return new; end'`);
+  await database.query(
+    `create or replace trigger poison before insert on answers for each row execute function refuse_person()`,
+  );
+  try {
+    const take = answersByLink(database, TEST_KEYS);
+    const settled = await Promise.allSettled((await formsOf(['乡一', '村一', '组一'])).map(take));
+    expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(await said()).toHaveLength(2);
+    expect(await database.query('select 1 from inbox')).toHaveLength(2);
+  } finally {
+    await database.query('drop trigger poison on answers');
+  }
+});
+
+it('takes a wrong, a dead and a right link together, and counts only the wrong number', async () => {
+  const take = answersByLink(database, TEST_KEYS);
+  const [one, other, third] = await formsOf(['乡一', '村一', '组一']);
+  if (!one || !other || !third) throw new RangeError('three forms');
+  const wrong = String((Number(one.number) + 1) % 10_000).padStart(4, '0');
+  const dead = answerToken(TEST_KEYS, 1_024 * 999_999);
+  const answers = await Promise.all([
+    take({ ...one, number: wrong }),
+    take({ ...other, token: dead }),
+    take(third),
+  ]);
+  expect(answers).toMatchObject([
+    { kind: 'wrong number', triesLeft: 4 },
+    { kind: 'no such link' },
+    { kind: 'recorded' },
+  ]);
+  expect(await database.query('select tries from answer_tries')).toEqual([{ tries: 1 }]);
+});
+
+const byNumber = (one: number, other: number) => one - other;
 
 it('names nobody where the numbers of two people on one telephone are the same', async () => {
   const [one, other] = [tree.person('村一'), tree.person('组一')];

@@ -1,18 +1,23 @@
 /** Answers from every side end here: checked, stored with their letters in one commit, and only then anyone is thanked. */
 import {
+  countWrongNumber,
   findLink,
+  findLinkOwners,
   findReplyCandidates,
   isDataFault,
+  storeLinkAnswers,
   storeVouchedAnswer,
   takeReplies,
-  tryLink,
   type AnswerAct,
+  type LinkOwner,
+  type LinkRecord,
   type LinkRow,
   type RecordedAnswer,
+  type RecordedLink,
   type ReplyCandidate,
   type ReplyRow,
 } from '../db/answers.ts';
-import type { Database } from '../db/database.ts';
+import { isUnreachable, type Database } from '../db/database.ts';
 import { FenghuoError } from '../domain/errors.ts';
 import { isAnswerNumber, openToken, recipientName, type AnswerKeys } from '../domain/links.ts';
 import { parseReply } from '../domain/reply.ts';
@@ -20,6 +25,7 @@ import { MINUTE_MS } from '../domain/time.ts';
 import type { AnswerKind } from '../domain/unit.ts';
 import { findUnits } from './organisation-find.ts';
 import { parseSender } from './answer-sender.ts';
+import { together } from './together.ts';
 import { requireWarning } from './warnings.ts';
 
 /** Wrong numbers a link takes; a guess among 10,000 has 5 in 10,000. */
@@ -27,6 +33,12 @@ export const WRONG_TRIES_MAX = 5;
 
 /** Late answers are recorded as late; after this long past its end a warning takes none. */
 export const GRACE_MS = 24 * 60 * MINUTE_MS;
+
+const LIMITS = { triesMax: WRONG_TRIES_MAX, graceMs: GRACE_MS };
+
+/** Forms stored by one commit, and commits under way at once. */
+const FORMS_PER_COMMIT = 256;
+const FORM_COMMITS_AT_ONCE = 2;
 
 /** Replies stored by one statement, and statements under way at once for one push: the web's pool serves pages beside. */
 const REPLIES_PER_COMMIT = 100;
@@ -54,7 +66,7 @@ export async function openAnswerLink(
 }
 
 export type LinkAnswer =
-  | { kind: 'recorded'; link: AnswerLink; at: number; firstAt: number; units: string[] }
+  | { kind: 'recorded'; link: RecordedLink; late: boolean }
   /** What was entered does not have four digits: it is no guess, and no try is lost. */
   | { kind: 'no number'; link: AnswerLink }
   /** The four digits are not those of the message. */
@@ -63,51 +75,71 @@ export type LinkAnswer =
   | { kind: 'closed'; link: AnswerLink }
   | { kind: 'no such link' };
 
-/** Takes an answer from the answer page. The number must be the message's; a link takes five wrong ones. */
-export async function answerByLink(
+export type LinkForm = { token: string; number: string; answer: AnswerKind; doneCount: number | null };
+
+/**
+ * Takes answers from the answer page. The number must be the message's; a link takes five wrong ones. Forms that come at the
+ * same time are stored in one commit, and each is answered after it.
+ */
+export function answersByLink(database: Database, keys: AnswerKeys): (form: LinkForm) => Promise<LinkAnswer> {
+  const take = together({
+    most: FORMS_PER_COMMIT,
+    atOnce: FORM_COMMITS_AT_ONCE,
+    work: (guesses: readonly Guess[]) => takeGuesses(database, keys, guesses),
+    mayBeOfOne: (error) => !isUnreachable(error),
+  });
+  return async ({ token, number, answer, doneCount }) => {
+    const deliveryId = openToken(keys, token);
+    if (deliveryId === null) return { kind: 'no such link' };
+    const digits = digitsOf(number);
+    const taken = digits === null ? null : await take({ deliveryId, digits, answer, doneCount });
+    if (taken?.outcome === 'recorded') {
+      return { kind: 'recorded', link: taken, late: taken.at > taken.endsAt };
+    }
+    const tries =
+      taken?.outcome === 'wrong number' ? await countWrongNumber(database, taken.owner, LIMITS) : 0;
+    const link = await openAnswerLink(database, keys, token);
+    // The grace may end between the look and the act: nothing was stored, so nobody is thanked.
+    if (!link || taken?.outcome === 'too late') return { kind: 'no such link' };
+    if (taken?.outcome === 'closed' || tries === null || tries >= WRONG_TRIES_MAX)
+      return { kind: 'closed', link };
+    if (taken) return { kind: 'wrong number', link, triesLeft: WRONG_TRIES_MAX - tries };
+    return link.closed ? { kind: 'closed', link } : { kind: 'no number', link };
+  };
+}
+
+/** Takes one form; see `answersByLink`. */
+export function answerByLink(database: Database, keys: AnswerKeys, form: LinkForm): Promise<LinkAnswer> {
+  return answersByLink(database, keys)(form);
+}
+
+/** A form with four digits in it. */
+type Guess = { deliveryId: number; digits: string; answer: AnswerKind; doneCount: number | null };
+
+type Taken = LinkRecord | { outcome: 'wrong number'; owner: LinkOwner };
+
+/** Stores those with the right number in one commit. */
+async function takeGuesses(
   database: Database,
   keys: AnswerKeys,
-  input: { token: string; number: string; answer: AnswerKind; doneCount: number | null },
-): Promise<LinkAnswer> {
-  const link = await openAnswerLink(database, keys, input.token);
-  const deliveryId = openToken(keys, input.token);
-  if (!link || deliveryId === null) return { kind: 'no such link' };
-  if (link.closed) return { kind: 'closed', link };
-  const number = digitsOf(input.number);
-  if (number === null) return { kind: 'no number', link };
-  const { warningId, audience, recipientId } = link;
-  const right = isAnswerNumber(keys, warningId, recipientName(audience, recipientId), number);
-  const act: AnswerAct = {
-    warningId,
-    kind: input.answer,
-    doneCount: input.doneCount,
-    via: 'page',
-    deliveryId,
-    by: { audience, recipientId },
-  };
-  const { tries, recorded } = await tryLink(database, {
-    act,
-    deliveryId,
-    right,
-    triesMax: WRONG_TRIES_MAX,
-    graceMs: GRACE_MS,
+  guesses: readonly Guess[],
+): Promise<Taken[]> {
+  const deliveryIds = guesses.map(({ deliveryId }) => deliveryId);
+  const owners = new Map(
+    (await findLinkOwners(database, deliveryIds)).map((owner) => [owner.deliveryId, owner]),
+  );
+  const acts: AnswerAct[] = [];
+  const taken = guesses.map(({ deliveryId, digits, answer, doneCount }): Taken | number => {
+    const owner = owners.get(deliveryId);
+    if (!owner) return { outcome: 'too late' };
+    const { warningId, audience, recipientId } = owner;
+    if (!isAnswerNumber(keys, warningId, recipientName(audience, recipientId), digits))
+      return { outcome: 'wrong number', owner };
+    const by = { audience, recipientId };
+    return acts.push({ warningId, kind: answer, doneCount, via: 'page', deliveryId, by }) - 1;
   });
-  if (tries === null) return { kind: 'closed', link };
-  if (!right) {
-    const triesLeft = WRONG_TRIES_MAX - tries;
-    return triesLeft > 0 ? { kind: 'wrong number', link, triesLeft } : { kind: 'closed', link };
-  }
-  const [first] = recorded;
-  // The grace ended between the look and the act: nothing was stored, so nobody is thanked.
-  if (!first) return { kind: 'no such link' };
-  const at = first.at;
-  return {
-    kind: 'recorded',
-    link: { ...link, late: at > link.endsAt },
-    at,
-    firstAt: link.firstAt ?? at,
-    units: recorded.map(({ unit }) => unit),
-  };
+  const records = acts.length > 0 ? await storeLinkAnswers(database, acts, LIMITS) : [];
+  return taken.map((one) => (typeof one === 'number' ? (records[one] ?? { outcome: 'too late' }) : one));
 }
 
 /** Four digits, in whatever width and grouping they were typed; null for anything else. */

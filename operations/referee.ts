@@ -1,24 +1,45 @@
 /**
- * The referee: reads PostgreSQL and the far side's ledger and says which promises hold, with the counts behind each word.
- * It shares no rule with the engine: what should have been sent it works out by its own queries.
+ * The referee: reads PostgreSQL and the far side's ledgers and says which promises hold, with the counts behind each word.
+ * It shares no rule with the engine: what should have been sent it works out by its own queries. The tenth promise, no personal
+ * data in Temporal, logs and metrics, cannot be seen from here: test/personal-data.test.ts looks for it.
  */
 import type { Database, Sql } from '../db/database.ts';
+import { findFalseAnswers, findLostAnswers, findRegressions, type Act } from '../db/referee-answers.ts';
+import { findUnaudited } from '../db/referee-audit.ts';
 import {
-  findChasedAfterAnswer,
-  findLiveSends,
   findLostDeliveries,
-  findMistimed,
-  findStuck,
   findUnflaggedDuplicates,
   findUnrecordedSends,
   findUnseenHandOffs,
-  takeTime,
-  type Finding,
-} from '../db/referee.ts';
+} from '../db/referee-deliveries.ts';
+import { findLiveSends, findSendsAfterEnd, findSendsOutside } from '../db/referee-permission.ts';
+import { findChasedAfterAnswer, findMistimed, findStuck } from '../db/referee-times.ts';
+import { lookAtOneMoment, mergeFindings, type Finding, type TakenAttempt } from '../db/referee.ts';
+import type { Channel } from '../domain/rules.ts';
+import type { AnswerKind } from '../domain/unit.ts';
 import { requireWarning } from './warnings.ts';
 
-/** What the far side took for one warning: messages for each attempt, by `<delivery>.<attempt>`. */
-export type FarSideLedger = { attempts: ReadonlyMap<string, number> };
+/** What the far side has of one warning: what it took, and what its people did. */
+export type FarSideLedger = {
+  /** Messages for each attempt, by `<delivery>.<attempt>`. */
+  attempts: ReadonlyMap<string, number>;
+  /** When the last message of an attempt came, in milliseconds. */
+  arrivals: ReadonlyMap<string, number>;
+  /** Acts, each written down before it was done, with the HTTP status that came of it. */
+  acts: readonly FarSideAct[];
+};
+
+export type FarSideAct = {
+  actId: string;
+  deliveryId: string;
+  address: string;
+  via: Channel;
+  kind: AnswerKind;
+  /** ISO. */
+  at: string;
+  /** `given-up` where nobody took it, null where nothing is known. */
+  status: number | 'given-up' | null;
+};
 
 export type Invariant = {
   /** As numbered in the README. */
@@ -35,106 +56,102 @@ const OVERDUE_MS = 30_000;
 /** Flags may be three times the real duplicates, beside what was in flight at crashes. */
 const FLAGS_PER_DUPLICATE = 3;
 
-const NOTHING_FOUND: Finding = { counts: {}, first: [] };
-
 /** Judges one warning. Call it when the warning is over, or at any time: what is under way is not counted as lost. */
 export async function judge(
   database: Database,
   warningId: number,
   farSide: FarSideLedger,
 ): Promise<Invariant[]> {
-  const warning = await requireWarning(database, warningId);
-  const taken = [...farSide.attempts].map(([reference, messages]) => {
-    const [deliveryId, attempt] = reference.split('.').map(Number);
-    return { deliveryId: deliveryId ?? 0, attempt: attempt ?? 0, messages };
-  });
+  await requireWarning(database, warningId);
   return database.transaction(async (sql) => {
-    await takeTime(sql);
-    return judgeFacts(sql, { warningId, over: warning.status !== 'open', taken });
+    await lookAtOneMoment(sql);
+    return judgeMoment(sql, warningId, farSide);
   });
 }
 
-async function judgeFacts(
-  sql: Sql,
-  input: {
-    warningId: number;
-    over: boolean;
-    taken: { deliveryId: number; attempt: number; messages: number }[];
-  },
-): Promise<Invariant[]> {
-  const { warningId, over, taken } = input;
-  const lost = await findLostDeliveries(sql, warningId);
-  // While the warning is open, what has no outcome yet is under way.
-  const missing = over ? (lost.counts['missing'] ?? 0) + (lost.counts['again'] ?? 0) : 0;
-  // The ledger was read before: while the warning is open, messages may have arrived since.
-  const unseen = over ? await findUnseenHandOffs(sql, warningId, taken) : NOTHING_FOUND;
-  const unrecorded = await findUnrecordedSends(sql, warningId, taken);
+/** Judges what one transaction sees. */
+export async function judgeMoment(sql: Sql, warningId: number, farSide: FarSideLedger): Promise<Invariant[]> {
+  const taken = takenAttempts(farSide);
+  const acts = actsOf(farSide);
+  const lost = mergeFindings(
+    await findLostDeliveries(sql, warningId),
+    await findUnseenHandOffs(sql, warningId, taken),
+  );
+  const duplicates = await findUnflaggedDuplicates(sql, warningId, taken);
   const live = await findLiveSends(sql, warningId);
-  const duplicates = await findUnflaggedDuplicates(sql, warningId, repeatedDeliveries(taken));
-  const chased = await findChasedAfterAnswer(sql, warningId, taken);
-  const mistimed = await findMistimed(sql, warningId);
-  const stuck = await findStuck(sql, warningId, OVERDUE_MS);
-  const { flags = 0, duplicates: real = 0, inFlightAtCrashes = 0, unflagged = 0 } = duplicates.counts;
   return [
+    verdict(1, 'no lost delivery', lost, ['missing', 'groundless', 'unopened', 'unseen']),
+    verdict(2, 'no unrecorded send', await findUnrecordedSends(sql, warningId, taken), ['unrecorded']),
+    verdict(3, 'no false answer', await findFalseAnswers(sql, warningId, acts), [
+      'falseAnswers',
+      'notTheirs',
+    ]),
+    {
+      ...verdict(4, 'no live send from a drill', live, []),
+      holds: live.counts['exercise'] === 1 && live.counts['toRealPeople'] === 0,
+    },
     verdict(
-      1,
-      'no lost delivery',
-      missing + (lost.counts['unopened'] ?? 0) + (unseen.counts['unseen'] ?? 0) === 0,
-      merge(lost, unseen),
+      5,
+      'no send after the end or outside the area',
+      mergeFindings(await findSendsAfterEnd(sql, warningId, taken), await findSendsOutside(sql, warningId)),
+      ['late', 'outside'],
     ),
-    verdict(2, 'no unrecorded send', unrecorded.counts['unrecorded'] === 0, unrecorded),
-    verdict(
-      4,
-      'no live send from a drill',
-      live.counts['exercise'] === 1 && live.counts['toRealPeople'] === 0,
-      live,
-    ),
-    verdict(
-      6,
-      'bounded duplicates',
-      unflagged === 0 && flags <= FLAGS_PER_DUPLICATE * real + inFlightAtCrashes + unknowns(lost),
-      duplicates,
-    ),
+    { ...verdict(6, 'bounded duplicates', duplicates, []), holds: bounded(duplicates, lost) },
     verdict(
       7,
       'escalations on time, nobody chased after answering',
-      onTime(chased, mistimed, stuck),
-      merge(chased, mistimed, stuck),
+      mergeFindings(
+        await findChasedAfterAnswer(sql, warningId, taken),
+        await findMistimed(sql, warningId),
+        await findStuck(sql, warningId, OVERDUE_MS),
+      ),
+      ['chased', 'early', 'overdue', 'waiting'],
     ),
+    verdict(
+      8,
+      'no answer is lost or regresses, states only rise',
+      mergeFindings(await findLostAnswers(sql, warningId, acts), await findRegressions(sql, warningId)),
+      ['lostAnswers', 'regressed', 'revived'],
+    ),
+    verdict(9, 'the audit is complete (tampering is not judged yet)', await findUnaudited(sql, warningId), [
+      'unaudited',
+      'uncounted',
+      'unsettled',
+    ]),
   ];
+}
+
+/** Holds where none of the counts named in `faults` is above 0; a count that is missing is a fault of the referee's own. */
+function verdict(number: number, name: string, finding: Finding, faults: readonly string[]): Invariant {
+  const { counts, first } = finding;
+  return { number, name, holds: faults.every((fault) => counts[fault] === 0), counts, first };
 }
 
 /** An attempt whose outcome stayed unknown was flagged for good reason, whether or not its message had arrived. */
-function unknowns(lost: Finding): number {
-  return (lost.counts['unknown'] ?? 0) + (lost.counts['again'] ?? 0);
+function bounded(duplicates: Finding, lost: Finding): boolean {
+  const { flags = 0, duplicates: real = 0, inFlightAtCrashes = 0, unflagged, toldTwice } = duplicates.counts;
+  const { unknown = 0, again = 0 } = lost.counts;
+  if (unflagged !== 0 || toldTwice !== 0) return false;
+  return flags <= FLAGS_PER_DUPLICATE * real + inFlightAtCrashes + unknown + again;
 }
 
-function onTime(chased: Finding, mistimed: Finding, stuck: Finding): boolean {
-  const bad = [
-    chased.counts['chased'],
-    mistimed.counts['early'],
-    stuck.counts['overdue'],
-    stuck.counts['waiting'],
-  ];
-  return bad.every((count) => count === 0);
+function takenAttempts({ attempts, arrivals }: FarSideLedger): TakenAttempt[] {
+  return [...attempts].map(([reference, messages]) => {
+    const [deliveryId, attempt] = reference.split('.').map(Number);
+    return {
+      deliveryId: deliveryId ?? 0,
+      attempt: attempt ?? 0,
+      messages,
+      lastAt: arrivals.get(reference) ?? null,
+    };
+  });
 }
 
-function repeatedDeliveries(taken: readonly { deliveryId: number; messages: number }[]) {
-  const messages = new Map<number, number>();
-  for (const entry of taken)
-    messages.set(entry.deliveryId, (messages.get(entry.deliveryId) ?? 0) + entry.messages);
-  return [...messages]
-    .filter(([, count]) => count > 1)
-    .map(([deliveryId, count]) => ({ deliveryId, messages: count }));
-}
-
-function merge(...findings: Finding[]): Finding {
-  return {
-    counts: Object.assign({}, ...findings.map((finding) => finding.counts)) as Record<string, number>,
-    first: findings.flatMap((finding) => finding.first),
-  };
-}
-
-function verdict(number: number, name: string, holds: boolean, finding: Finding): Invariant {
-  return { number, name, holds, counts: finding.counts, first: finding.first };
+function actsOf({ acts }: FarSideLedger): Act[] {
+  return acts.map(({ actId, deliveryId, address, via, kind, at, status }) => ({
+    ...{ actId, address, via, kind },
+    deliveryId: Number(deliveryId),
+    at: Date.parse(at),
+    thanked: typeof status === 'number' && status >= 200 && status < 300,
+  }));
 }

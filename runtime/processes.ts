@@ -216,7 +216,8 @@ export async function spawnDetached(input: Command & { logFile: string }): Promi
   }
 }
 
-function rotate(logFile: string): void {
+/** Puts a log that has grown large aside, in place of the one put aside before. */
+export function rotate(logFile: string): void {
   try {
     if (statSync(logFile).size > logBytesMax) renameSync(logFile, `${logFile}.old`);
   } catch {

@@ -10,6 +10,9 @@ import { runServer } from './server.ts';
 import { ownerLock, readState, writeState } from './state.ts';
 import { externalTemporal, ownNamespace, temporalPlan, temporalTarget, uiPort } from './temporal.ts';
 import { findTemporal } from './temporal-binary.ts';
+import { ensureTemporalDatabases } from './temporal-databases.ts';
+import { temporalOnPostgresPlan } from './temporal-on-postgres.ts';
+import { findTemporalServer } from './temporal-server-binary.ts';
 import type { ConnectionOptions } from '@temporalio/client';
 import type { Lock } from './lock.ts';
 import type { Instance } from './places.ts';
@@ -34,7 +37,7 @@ export type Services = {
     address: string;
     namespace: string;
     version: string;
-    /** Where its data is: `SQLite file` or `external`. */
+    /** Where its data is: `SQLite file`, `PostgreSQL` or `external`. */
     store: string;
     /** Where the server came from: `TEMPORAL_ADDRESS`, `temporal.toml`, `PATH`, `cache`, `SDK download` or `go install`. */
     source: string;
@@ -49,13 +52,17 @@ export type Services = {
   stop: () => Promise<void>;
 };
 
-/** What to start. `root` is the clone (default: this one); `ui` adds Temporal's web pages. */
+/**
+ * What to start. `root` is the clone (default: this one); `ui` adds Temporal's web pages. `temporal` chooses the server of our
+ * own: the dev server on a file (default), or the production server on the same PostgreSQL, which has no web pages.
+ */
 export type StartInput = {
   purpose: string;
   log: (line: string) => void;
   env?: NodeJS.ProcessEnv;
   root?: string;
   ui?: boolean;
+  temporal?: 'dev' | 'postgres';
 };
 
 type Step = StartInput & { env: NodeJS.ProcessEnv; instance: Instance; memory: Memory };
@@ -90,7 +97,8 @@ async function startBoth(step: Step, lock: Lock): Promise<Services> {
   // What may take minutes or fail for want of a program comes first, so that nothing has to be stopped for it.
   const launchPostgres = await preparePostgres(step);
   const launchTemporal = await prepareTemporal(step);
-  const [postgres, temporal] = await Promise.allSettled([launchPostgres(), launchTemporal()]);
+  const postgresStarted = launchPostgres();
+  const [postgres, temporal] = await Promise.allSettled([postgresStarted, launchTemporal(postgresStarted)]);
   const started = [temporal, postgres].flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   const stop = once(async () => stopAll(started, step.memory, lock));
   if (postgres.status === 'rejected' || temporal.status === 'rejected') {
@@ -127,13 +135,16 @@ function remember(instance: Instance): Memory {
   return memory;
 }
 
-/** Every server is tried, whatever becomes of the others; the instance is given back in any case. */
+/**
+ * Every server is tried, whatever becomes of the others; the instance is given back in any case. One after the other: Temporal
+ * may lie on the PostgreSQL that stops after it.
+ */
 async function stopAll(started: { stop(): Promise<void> }[], memory: Memory, lock: Lock): Promise<void> {
-  const outcomes = await Promise.allSettled(started.map(async (one) => one.stop()));
+  const failures: unknown[] = [];
+  for (const one of started) await one.stop().catch((error: unknown) => failures.push(error));
   memory.change({ owner: null });
   lock.release();
-  const failed = outcomes.find((one) => one.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
+  if (failures.length > 0) throw failures[0];
 }
 
 function once(work: () => Promise<void>): () => Promise<void> {
@@ -166,7 +177,11 @@ async function preparePostgres(step: Step): Promise<Launch<Services['postgres']>
   };
 }
 
-async function prepareTemporal(step: Step): Promise<Launch<Services['temporal']>> {
+type LaunchTemporal = (
+  postgres: Promise<Started<Services['postgres']>>,
+) => Promise<Started<Services['temporal']>>;
+
+async function prepareTemporal(step: Step): Promise<LaunchTemporal> {
   const { env, instance, log, memory } = step;
   const target = temporalTarget(env);
   if (target !== null) {
@@ -183,6 +198,7 @@ async function prepareTemporal(step: Step): Promise<Launch<Services['temporal']>
     };
     return external({ ...facts, ...notOurs('Temporal', source) });
   }
+  if (step.temporal === 'postgres') return await prepareTemporalOnPostgres(step);
   const binary = await findTemporal({ instance, env, log });
   return async () => {
     const server = await runServer(
@@ -195,6 +211,26 @@ async function prepareTemporal(step: Step): Promise<Launch<Services['temporal']>
       ...{ address, namespace: ownNamespace(instance), version: binary.version, store: 'SQLite file' },
       ...{ source: binary.source, connection: { address } },
       uiUrl: step.ui === true ? `http://127.0.0.1:${uiPort(server.port)}` : null,
+    };
+    return { service: serviceOf(server, facts), stop: server.stop };
+  };
+}
+
+async function prepareTemporalOnPostgres(step: Step): Promise<LaunchTemporal> {
+  const { env, instance, log, memory } = step;
+  const programs = await findTemporalServer({ instance, env, log });
+  return async (postgres) => {
+    const { url } = (await postgres).service;
+    await ensureTemporalDatabases({ url, programs });
+    const server = await runServer(
+      temporalOnPostgresPlan({ instance, programs, url }),
+      { recorded: memory.state.temporal, record: (temporal) => memory.change({ temporal }) },
+      log,
+    );
+    const address = `127.0.0.1:${server.port}`;
+    const facts = {
+      ...{ address, namespace: ownNamespace(instance), version: programs.version, store: 'PostgreSQL' },
+      ...{ source: programs.source, connection: { address }, uiUrl: null },
     };
     return { service: serviceOf(server, facts), stop: server.stop };
   };

@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile, readFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { identify, waitUntil } from './processes.ts';
-import { supervise, type Supervised } from './supervisor.ts';
+import { identify, isAlive, waitUntil } from './processes.ts';
+import { endLeftovers, supervise, type Supervised } from './supervisor.ts';
 
 let folder: string;
 let running: Supervised[] = [];
@@ -17,6 +17,8 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+const lines: string[] = [];
+
 async function run(code: string): Promise<Supervised> {
   const file = join(folder, 'child.mjs');
   await writeFile(file, code);
@@ -26,7 +28,8 @@ async function run(code: string): Promise<Supervised> {
     args: [],
     env: process.env,
     logFile: join(folder, 'child.log'),
-    log: () => undefined,
+    recordsDirectory: join(folder, 'processes'),
+    log: (line) => void lines.push(line),
   });
   running.push(supervised);
   return supervised;
@@ -69,4 +72,33 @@ it('stops a process in order, and for good', async () => {
   await child.stop();
   expect(identify(pid)).toBeNull();
   expect(await readFile(join(folder, 'child.log'), 'utf8')).toBe('');
+});
+
+it('shows what the process has to say at once, and keeps the rest in its log', async () => {
+  const child = await run(`process.send({ tell: 'no worker lives' }); ${SERVES}`);
+  await child.ready();
+  expect(lines).toContain('child: no worker lives');
+});
+
+it('ends what an earlier supervisor left, also one that hangs, and never another with its number', async () => {
+  const child = await run(SERVES);
+  await child.ready();
+  const left = identify(child.pid ?? 0);
+  // It cannot notice that its supervisor is gone, nor hear a SIGTERM.
+  process.kill(child.pid ?? 0, 'SIGSTOP');
+  const records = join(folder, 'processes');
+  await writeFile(
+    join(records, 'other.json'),
+    JSON.stringify({ pid: process.pid, startedAt: 'another time' }),
+  );
+  await writeFile(join(records, 'damaged.json'), '{"pid":');
+  running = [];
+  await endLeftovers(records, (line) => void lines.push(line), [
+    { signal: 'SIGTERM', waitMs: 100 },
+    { signal: 'SIGKILL', waitMs: 5_000 },
+  ]);
+  expect(left && isAlive(left)).toBe(false);
+  expect(lines).toContain(`child of an earlier run still lives (process ${left?.pid}); it is ended.`);
+  expect((await readdir(records)).filter((file) => file !== 'child.json')).toEqual([]);
+  await child.stop();
 });

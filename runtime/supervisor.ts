@@ -1,8 +1,16 @@
-/** Keeps a process of ours alive: starts it, waits until it is ready, starts it again when it dies, stops it in order. */
+/**
+ * Keeps a process of ours alive: starts it, waits until it is ready, starts it again when it dies, stops it in order.
+ *
+ * A process whose supervisor is gone ends by itself, because the channel between them closes. One that hangs does not: so who
+ * was started is written down, and the next supervisor of the same data ends it, by its identity, before it starts another.
+ */
 import { fork, type ChildProcess } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
 import { RuntimeError } from './errors.ts';
-import { logTail, pause, waitUntil } from './processes.ts';
+import { identify, isAlive, logTail, pause, rotate, stopProcess, waitUntil } from './processes.ts';
+import type { StopStep } from './processes.ts';
 
 const READY_MS_MAX = 60_000;
 const STOP_MS_MAX = 20_000;
@@ -11,6 +19,12 @@ const RESTART_AFTER_MS = 500;
 const RESTART_AFTER_MS_MAX = 3_000;
 /** Whoever lived so long has earned a quick restart. */
 const STEADY_MS = 30_000;
+
+/** What is left of a dead supervisor has been ending since that died; what does not is ended by force. */
+const LEFTOVER_STOP: readonly StopStep[] = [
+  { signal: 'SIGTERM', waitMs: 10_000 },
+  { signal: 'SIGKILL', waitMs: 5_000 },
+];
 
 export type Supervised = {
   readonly name: string;
@@ -31,6 +45,8 @@ export function supervise(input: {
   args: string[];
   env: NodeJS.ProcessEnv;
   logFile: string;
+  /** Where it is written down who was started; `endLeftovers` reads it. */
+  recordsDirectory: string;
   log: (line: string) => void;
   /** @default true */
   restart?: boolean;
@@ -45,6 +61,7 @@ export function supervise(input: {
   let again = RESTART_AFTER_MS / 2;
 
   function start(): void {
+    rotate(input.logFile);
     const output = openSync(input.logFile, 'a', 0o600);
     said = null;
     ended = null;
@@ -58,14 +75,21 @@ export function supervise(input: {
     });
     closeSync(output);
     child = started;
+    if (started.pid !== undefined) writeRecord(input.recordsDirectory, input.name, started.pid);
     started.on('message', (message: Record<string, unknown>) => {
+      if (typeof message['tell'] === 'string') input.log(`${input.name}: ${message['tell']}`);
       if (message['ready'] !== true) return;
       said = message;
       wasReady = true;
     });
-    started.on('error', () => undefined);
-    started.on('exit', (code, signal) => {
-      ended = signal ?? `exit code ${code ?? 'unknown'}`;
+    // What could not be started has no exit to wait for; an error of one that runs is followed by its exit.
+    started.on('error', (error) => {
+      if (started.pid === undefined) onEnd(error.message);
+    });
+    started.on('exit', (code, signal) => onEnd(signal ?? `exit code ${code ?? 'unknown'}`));
+
+    function onEnd(how: string): void {
+      ended = how;
       child = null;
       // What never came up is a fault of its configuration: `ready` says so, and nothing is tried for ever.
       if (stopping || !wasReady || input.restart === false) return;
@@ -76,7 +100,7 @@ export function supervise(input: {
       void pause(again).then(() => {
         if (!stopping) start();
       });
-    });
+    }
   }
 
   start();
@@ -113,7 +137,47 @@ export function supervise(input: {
       const gone = await waitUntil(() => child === null, { deadlineMs: STOP_MS_MAX, what: input.name }).catch(
         () => false,
       );
-      if (gone === false) last.kill('SIGKILL');
+      if (gone !== false) return;
+      last.kill('SIGKILL');
+      await waitUntil(() => child === null, { deadlineMs: STOP_MS_MAX, what: input.name });
     },
   };
+}
+
+const record = z.object({ pid: z.number(), startedAt: z.string() });
+
+function writeRecord(directory: string, name: string, pid: number): void {
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, `${name}.json`), JSON.stringify(identify(pid)));
+}
+
+/** Ends what an earlier supervisor of the same data left alive, and forgets it. Call it while the data are owned. */
+export async function endLeftovers(
+  directory: string,
+  log: (line: string) => void,
+  steps: readonly StopStep[] = LEFTOVER_STOP,
+): Promise<void> {
+  mkdirSync(directory, { recursive: true });
+  const files = readdirSync(directory).filter((file) => file.endsWith('.json'));
+  await Promise.all(
+    files.map(async (file) => {
+      const path = join(directory, file);
+      const name = file.slice(0, -'.json'.length);
+      const left = readRecord(path);
+      if (left !== null && isAlive(left)) {
+        log(`${name} of an earlier run still lives (process ${left.pid}); it is ended.`);
+        await stopProcess(left, steps, name);
+      }
+      rmSync(path, { force: true });
+    }),
+  );
+}
+
+function readRecord(path: string): z.infer<typeof record> | null {
+  try {
+    return record.parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch {
+    // Half written, or of a process that was gone before it could be looked at.
+    return null;
+  }
 }

@@ -16,6 +16,9 @@ const cliVersion = '1.5.1';
 const goModule = `github.com/temporalio/cli/cmd/temporal@v${cliVersion}`;
 const goMin = { major: 1, minor: 25 };
 
+/** The way out by a build. */
+export const goAdvice = `install Go ${goMin.major}.${goMin.minor} or newer, with its module proxy reachable, and it is built once`;
+
 const versionTimeoutMs = 20_000;
 const downloadTimeoutMs = 60_000;
 // 160 s were measured on two cores with an empty cache; a slow line or machine gets several times that.
@@ -90,7 +93,7 @@ export function temporalAdvice(cache: string): string {
     'Any one of these helps: set TEMPORAL_ADDRESS to a server of yours (host:port); ' +
     'install the temporal CLI so that it is on the PATH (https://docs.temporal.io/cli); ' +
     'let this machine reach https://temporal.download, from where the SDK fetches it; ' +
-    `install Go ${goMin.major}.${goMin.minor} or newer, with its module proxy reachable, and it is built once (about 3 minutes); ` +
+    `${goAdvice} (about 3 minutes); ` +
     `or copy the program by hand to ${cachedFile(cache, folders.built)}.`
   );
 }
@@ -139,7 +142,8 @@ async function fromCache(
   return null;
 }
 
-async function fetchLock(search: Search): Promise<Lock> {
+/** The lock under which one process at a time fetches or builds. */
+export async function fetchLock(search: Search): Promise<Lock> {
   return await withProgress('Waiting for another process that fetches Temporal', search.log, async () =>
     waitForLock(join(search.instance.cacheDirectory, 'temporal-fetch.lock'), {
       deadlineMs: buildTimeoutMs + downloadTimeoutMs,
@@ -238,7 +242,7 @@ async function removeDrafts(cache: string): Promise<void> {
 }
 
 /** Says every few seconds that the work still goes on. */
-async function withProgress<T>(
+export async function withProgress<T>(
   what: string,
   log: (line: string) => void,
   work: () => Promise<T>,
@@ -263,6 +267,7 @@ function firstLine(text: string): string {
 }
 
 const reasonCharactersMax = 300;
-function shorten(text: string): string {
+/** A text short enough to be quoted as a reason. */
+export function shorten(text: string): string {
   return text.length > reasonCharactersMax ? `${text.slice(0, reasonCharactersMax)}…` : text;
 }

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { temporalConnection, temporalProfile } from '../temporal-connection.ts';
 import { RuntimeError, errorText } from './errors.ts';
 import { filled } from './places.ts';
 import { waitUntil } from './processes.ts';
@@ -110,23 +110,11 @@ export type TemporalTarget = {
  */
 export function temporalTarget(env: NodeJS.ProcessEnv): TemporalTarget | null {
   try {
-    const variables = Object.fromEntries(Object.entries(env).filter(([, value]) => filled(value))) as Record<
-      string,
-      string
-    >;
-    const homeless = !filled(env.HOME) && !filled(env.TEMPORAL_CONFIG_FILE);
-    const found = loadClientConnectConfig({ overrideEnvVars: variables, disableFile: homeless });
-    const { address, apiKey, tls, metadata } = found.connectionOptions;
-    if (!filled(address)) return null;
+    const profile = temporalProfile(env);
+    if (!filled(profile.address)) return null;
     return {
-      // Left out where absent: the client refuses keys that are there but undefined.
-      connection: {
-        address,
-        ...(apiKey === undefined ? {} : { apiKey }),
-        ...(tls === undefined ? {} : { tls }),
-        ...(metadata === undefined ? {} : { metadata }),
-      },
-      ...(filled(found.namespace) ? { namespace: found.namespace } : {}),
+      connection: temporalConnection(profile, profile.address),
+      ...(filled(profile.namespace) ? { namespace: profile.namespace } : {}),
       source: filled(env.TEMPORAL_ADDRESS) ? 'TEMPORAL_ADDRESS' : 'temporal.toml',
     };
   } catch (error) {
@@ -178,17 +166,7 @@ export async function externalTemporal(input: {
   const namespace = target.namespace ?? `fenghuo-${input.instance.hash}-${input.instance.purpose}`;
   try {
     const version = await inspectServer(target.connection);
-    await withConnection(target.connection, async (connection) => registerNamespace(connection, namespace));
-    // A new namespace is known to all parts of the server only after their next refresh, up to 10 s later.
-    await waitUntil(
-      async () => {
-        await withConnection(target.connection, async (connection) =>
-          registerSearchAttributes(connection, namespace),
-        );
-        return await inspectServer(target.connection, namespace);
-      },
-      { deadlineMs: namespaceDeadlineMs, what: `the namespace ${namespace}`, everyMs: 500 },
-    );
+    await readyNamespace(target.connection, namespace);
     return { namespace, version };
   } catch (error) {
     throw new RuntimeError(
@@ -200,6 +178,29 @@ export async function externalTemporal(input: {
       { cause: error },
     );
   }
+}
+
+/**
+ * Registers what is missing of a namespace and waits until the server knows it: a new one is known to all parts of the server
+ * only after their next refresh, up to 10 s later.
+ */
+export async function readyNamespace(options: ConnectionOptions, namespace: string): Promise<void> {
+  await waitUntil(
+    async () => {
+      await ensureNamespace(options, namespace);
+      return true;
+    },
+    { deadlineMs: namespaceDeadlineMs, what: `the namespace ${namespace}`, everyMs: 500 },
+  );
+}
+
+/** Registers what is missing of a namespace and its search attributes; throws as long as the server does not know them all. */
+export async function ensureNamespace(options: ConnectionOptions, namespace: string): Promise<void> {
+  await withConnection(options, async (connection) => {
+    await registerNamespace(connection, namespace);
+    await registerSearchAttributes(connection, namespace);
+  });
+  await inspectServer(options, namespace);
 }
 
 async function registerNamespace(connection: Connection, namespace: string): Promise<void> {

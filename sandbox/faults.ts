@@ -31,8 +31,12 @@ export type FaultPlan = {
     filteredShare?: number;
     /** Numbers that do not exist: `BAD_NUMBER`. */
     badNumberShare?: number;
+    /** How fast the gateway is: so many messages a second, each answered after so long at the least. */
+    pace?: Pace;
   };
 };
+
+export type Pace = { perSecond: number; latencyMs: number };
 
 export type EmailFault =
   | { kind: 'reply'; code: number; text: string }
@@ -129,6 +133,10 @@ function wrongFault(channel: 'email' | 'sms', name: string, value: unknown): str
     const right = isRecord(value) && isShare(value.share) && isDelay(value.delayMs);
     return right ? null : 'email.tarpit is { share, delayMs }.';
   }
+  if (channel === 'sms' && name === 'pace') {
+    const right = isRecord(value) && isDelay(value.latencyMs) && isDelay(value.perSecond) && value.perSecond > 0;
+    return right ? null : 'sms.pace is { perSecond, latencyMs }.';
+  }
   if (channel === 'email' && name === 'replies') {
     const right = Array.isArray(value) && value.every(isReply);
     return right ? null : 'email.replies is a list of { share, code, text }, the code from 400 to 599.';
@@ -145,7 +153,7 @@ function isShare(value: unknown): boolean {
   return typeof value === 'number' && value >= 0 && value <= 1;
 }
 
-function isDelay(value: unknown): boolean {
+function isDelay(value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && Number.isFinite(value);
 }
 

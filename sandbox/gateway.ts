@@ -6,6 +6,7 @@
  * - `GET /ledger/stats?warning=…` counts what arrived; without a warning, everything since the start.
  * - `PUT /faults` replaces the fault plan.
  */
+import { setTimeout as wait } from 'node:timers/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { timingSafeEqual } from 'node:crypto';
@@ -86,7 +87,19 @@ export async function startGateway(input: {
     }
   }
 
+  let freeAt = 0;
+
+  /** Each message has its turn, one after another at the pace that the plan sets. */
+  async function waitForTurn(): Promise<void> {
+    const { pace } = farSide.faults.sms ?? {};
+    if (!pace) return;
+    const now = performance.now();
+    freeAt = Math.max(now, freeAt) + 1000 / pace.perSecond;
+    await wait(Math.max(pace.latencyMs, freeAt - now));
+  }
+
   async function send(body: string): Promise<Answer | 'hang' | 'cut'> {
+    await waitForTurn();
     const message = sendRequestOf(jsonOrNull(body));
     if (message === null) return { status: 400, body: { code: 'BAD_REQUEST' } };
     const { to: address, reference, warningId, text, exercise } = message;
@@ -153,16 +166,21 @@ function signed(request: IncomingMessage, body: string, secret: string): boolean
   return given.length === expected.length && timingSafeEqual(given, expected);
 }
 
-/** Null where it is larger than a request may be. */
-async function bodyOf(request: IncomingMessage): Promise<string | null> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > REQUEST_BYTES_MOST) return null;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
+/** Null where it is larger than a request may be. By events: an iterator over each body cost more than reading it. */
+function bodyOf(request: IncomingMessage): Promise<string | null> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= REQUEST_BYTES_MOST) return void chunks.push(chunk);
+      chunks.length = 0;
+      resolve(null);
+    });
+    request.on('end', () => resolve(Buffer.concat(chunks).toString()));
+    request.on('error', reject);
+    request.on('close', () => reject(new Error('the request was not finished')));
+  });
 }
 
 function sendRequestOf(input: unknown): SendRequest | null {

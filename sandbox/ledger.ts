@@ -78,6 +78,8 @@ export type LedgerSummary = {
   deliveries: Map<string, number>;
   /** Messages for each attempt of a delivery, by reference. */
   attempts: Map<string, number>;
+  /** When the last message of each attempt came, in milliseconds, by reference. */
+  arrivals: Map<string, number>;
   /** Acts in order, each with what came of it; null where nothing was recorded. */
   acts: (LedgerAct & { status: LedgerResult['status'] | null })[];
   firstAt: string | null;
@@ -95,6 +97,7 @@ export async function readLedger(
     messages: { sms: 0, email: 0 },
     deliveries: new Map(),
     attempts: new Map(),
+    arrivals: new Map(),
     acts: [],
     firstAt: null,
     lastAt: null,
@@ -130,6 +133,7 @@ function count(summary: LedgerSummary, entry: LedgerMessage): void {
   summary.messages[entry.channel] += 1;
   summary.deliveries.set(entry.deliveryId, (summary.deliveries.get(entry.deliveryId) ?? 0) + 1);
   summary.attempts.set(entry.reference, (summary.attempts.get(entry.reference) ?? 0) + 1);
+  summary.arrivals.set(entry.reference, Date.parse(entry.at));
   if (summary.firstAt === null || entry.at < summary.firstAt) summary.firstAt = entry.at;
   if (summary.lastAt === null || entry.at > summary.lastAt) summary.lastAt = entry.at;
 }

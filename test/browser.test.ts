@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { chromium, type Browser, type Page, type Response } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { FarSideAct } from '../operations/referee.ts';
 import { cancelWarning } from '../operations/warnings.ts';
 import { startAnswerSite, type AnswerSite, type Means } from '../web/testing.ts';
 
@@ -115,7 +116,18 @@ describe.runIf(executablePath !== null)(title, () => {
   });
 
   it('takes an answer after a wrong number, and shows it again later', async () => {
-    const means = await meansOf('村一');
+    const warningId = await site.issue();
+    const person = site.tree.person('村一');
+    const means = await site.means(warningId, person);
+    const [from] = await site.database.query<{ address: string }>(
+      'select address from person_channels where person_id = $1 limit 1',
+      [person],
+    );
+    const act = (kind: 'done' | 'cannot act'): FarSideAct => ({
+      ...{ actId: kind, deliveryId: String(Number.parseInt(means.token, 36)), address: from?.address ?? '' },
+      ...{ via: 'email', kind, at: new Date().toISOString(), status: 200 },
+    });
+    const acts = [act('done'), act('cannot act')];
     await open(means.url);
     await look(
       'wrong-number',
@@ -133,6 +145,7 @@ describe.runIf(executablePath !== null)(title, () => {
     );
     await look('recorded-again', await send('无法执行', means.number), /无法执行[\s\S]*首次应答：.*已落实/);
     await look('already-en', await open(`${means.url}?lang=en`), /Latest answer: .*Cannot act/);
+    expect(await site.broken(warningId, acts)).toEqual([]);
   });
 
   it('says what to do when a link is closed', async () => {

@@ -1,5 +1,7 @@
 /** The process that owns an installation is killed by -9: nothing of it lives on unowned, and the next start goes on. */
+import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { readEnvironment, startInstallation, type Installation } from '../cli/installation.ts';
 import { openDatabase, type Database } from '../db/database.ts';
@@ -55,6 +57,10 @@ it(
     const servers = serversIn(directory);
     const children = owner.children().filter(({ pid }) => !servers.some((server) => server.pid === pid));
     expect(children.length).toBeGreaterThanOrEqual(3);
+    // Its web process hangs: it cannot see that its owner is gone, and holds the port that all links lead to.
+    const web = JSON.parse(readFileSync(join(directory, 'processes', 'web.json'), 'utf8')) as { pid: number };
+    expect(children.map(({ pid }) => pid)).toContain(web.pid);
+    process.kill(web.pid, 'SIGSTOP');
     await owner.kill();
     expect(servers.filter(isAlive)).not.toEqual([]);
 
@@ -67,6 +73,8 @@ it(
       env: ownServers(),
     });
     expect(lines.filter((line) => line.endsWith('taken over.'))).toHaveLength(2);
+    expect(lines.some((line) => line.startsWith('web of an earlier run still lives'))).toBe(true);
+    expect(next.environment['FENGHUO_PUBLIC_URL']).toBe(environment['FENGHUO_PUBLIC_URL']);
     await waitUntil(() => !children.some(isAlive), {
       deadlineMs: 20_000,
       what: 'the children of the dead owner to end',

@@ -5,14 +5,11 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { beforeAll, describe, expect, it, test } from 'vitest';
-import { parse } from 'yaml';
-import { createContext } from '../cli/context.ts';
-import { createProgram } from '../cli/main.ts';
+import { faultOf, wholeProgram } from './harness/command-lines.ts';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const README = 'README.md';
 const README_ZH = 'README.zh-CN.md';
-const COMPOSE = 'docker-compose.yml';
 const DOCUMENTS = [
   README,
   README_ZH,
@@ -63,33 +60,8 @@ function headings(text: string): string[] {
 
 let program: Command;
 beforeAll(async () => {
-  const nowhere = { write: () => true };
-  const context = createContext(
-    { stdout: nowhere, stderr: nowhere, env: {} },
-    { output: 'text', lang: 'en' },
-  );
-  program = await createProgram(context, null);
+  program = await wholeProgram();
 });
-
-/** What is wrong with a `fenghuo` command line; null where each of its words is known. */
-function faultOf(line: string): string | null {
-  let command = program;
-  const words = line.split(/\s+/).slice(2);
-  while (words.length > 0) {
-    const below = command.commands.find((one) => one.name() === words[0]);
-    if (!below) break;
-    command = below;
-    words.shift();
-  }
-  if (command === program) return `no command ${words[0] ?? ''}`;
-  if (command.commands.length > 0 && words.length > 0)
-    return `no command ${words[0]} below ${command.name()}`;
-  const options = [...command.options, ...program.options];
-  const unknown = words
-    .filter((word) => word.startsWith('-'))
-    .find((word) => word !== '--help' && !options.some(({ short, long }) => [short, long].includes(word)));
-  return unknown === undefined ? null : `no option ${unknown}`;
-}
 
 describe.each(DOCUMENTS)('%s', (document) => {
   const text = read(document);
@@ -97,7 +69,9 @@ describe.each(DOCUMENTS)('%s', (document) => {
   it('names only commands that exist', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const faults = commandsOf(text).flatMap((line) => {
-      const fault = line.startsWith('npx') ? faultOf(line) : faultOfNpm(line, scripts);
+      const fault = line.startsWith('npx')
+        ? faultOf(program, line.split(/\s+/).slice(2))
+        : faultOfNpm(line, scripts);
       return fault === null ? [] : [`${line}: ${fault}`];
     });
     expect(faults).toEqual([]);
@@ -148,55 +122,6 @@ describe('the two READMEs', () => {
       expect([...configured].filter((name) => !named.has(name))).toEqual([]);
     },
   );
-});
-
-type Service = {
-  image?: string;
-  ports?: string[];
-  healthcheck?: unknown;
-  environment?: Record<string, string>;
-  volumes?: string[];
-  depends_on?: Record<string, unknown>;
-};
-
-describe(COMPOSE, () => {
-  const compose = parse(read(COMPOSE), { merge: true }) as {
-    services: Record<string, Service>;
-    volumes: Record<string, unknown>;
-  };
-  const services = Object.entries(compose.services);
-
-  it('has the three parts, each image at a version', () => {
-    const images = services.map(([, { image }]) => image ?? '');
-    expect(images.map((image) => image.replace(/:.*/, ''))).toEqual(
-      expect.arrayContaining(['postgres', 'temporalio/server', 'axllent/mailpit']),
-    );
-    expect(images.filter((image) => !/:v?\d+(\.\d+)*$/.test(image))).toEqual([]);
-  });
-
-  it('holds no secret: passwords come from outside', () => {
-    const secrets = services.flatMap(([, { environment = {} }]) =>
-      Object.entries(environment).filter(([name]) => /PASSWORD|PWD|SECRET/.test(name)),
-    );
-    expect(secrets.length).toBeGreaterThan(0);
-    for (const [name, value] of secrets) expect(value, name).toMatch(/^\$\{[A-Z_]+:\?/);
-  });
-
-  it('publishes nothing beyond this machine', () => {
-    const ports = services.flatMap(([, service]) => service.ports ?? []);
-    expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([]);
-  });
-
-  it('depends on parts that are there, keeps data in volumes that are declared, and looks after the servers', () => {
-    const needed = services.flatMap(([, service]) => Object.keys(service.depends_on ?? {}));
-    expect(needed.filter((name) => !(name in compose.services))).toEqual([]);
-    const kept = services.flatMap(([, service]) =>
-      (service.volumes ?? []).map((volume) => volume.split(':')[0]),
-    );
-    expect(kept.filter((name) => name === undefined || !(name in compose.volumes))).toEqual([]);
-    for (const name of ['postgres', 'temporal', 'mailpit'])
-      expect(compose.services[name]?.healthcheck, name).toBeTruthy();
-  });
 });
 
 it('no file of the repository names a path of the machine it was written on', () => {

@@ -17,6 +17,22 @@ async function firstBroken(mutant: Mutant): Promise<{ seeds: number; invariants:
   return { seeds: SEEDS_MOST, invariants: [] };
 }
 
+/** The faults that every build must be told from, by the first words of their mutants. */
+const NAMED = [
+  'claim removed',
+  'GET answers',
+  'dedupe dropped',
+  'cancel ignored',
+  'answer ignored',
+  'drill flag lost',
+  'lease ignored',
+  'inbox read by cursor',
+];
+
+it.each(NAMED)('has a build with: %s', (name) => {
+  expect(MUTANTS.filter((mutant) => mutant.name.startsWith(name))).toHaveLength(1);
+});
+
 describe('the simulator turns red where', () => {
   it.each(MUTANTS.map((mutant) => [mutant.name, mutant] as const))('%s', async (_name, mutant) => {
     const { invariants } = await firstBroken(mutant);

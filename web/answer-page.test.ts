@@ -235,7 +235,7 @@ function guesses(seed: number): () => string {
 const waitingTries = async () =>
   (
     await site.database.query(
-      `select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like 'with tried as%'`,
+      `select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%from answer_tries%'`,
     )
   ).length > 0 || null;
 

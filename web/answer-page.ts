@@ -4,14 +4,14 @@
  * commit. What each state looks like is in answer-view.ts.
  */
 import { Hono, type Context } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { isUnreachable, type Database } from '../db/database.ts';
 import type { AnswerKeys } from '../domain/links.ts';
 import type { Language } from '../domain/texts.ts';
 import type { AnswerKind } from '../domain/unit.ts';
-import { answerByLink, openAnswerLink, type AnswerLink, type LinkAnswer } from '../operations/answers.ts';
+import { answersByLink, openAnswerLink, type AnswerLink, type LinkAnswer } from '../operations/answers.ts';
 import { closedPage, deadPage, formPage, notNowPage, recordedPage, type Typed } from './answer-view.ts';
 import { sayOnPage, type AnswerWord } from './answer-words.ts';
+import { limitBody } from './body.ts';
 
 type Env = { Variables: { typed: Typed } };
 type Exchange = Context<Env>;
@@ -35,6 +35,7 @@ export function answerPageRoutes(input: {
   log: (line: string) => void;
 }): Hono<Env> {
   const { database, keys, log } = input;
+  const takeAnswer = answersByLink(database, keys);
   const routes = new Hono<Env>();
   routes.get('/a/:token', async (context) => {
     const link = await openAnswerLink(database, keys, context.req.param('token'));
@@ -44,13 +45,10 @@ export function answerPageRoutes(input: {
       ? context.html(closedPage(link, language), 403)
       : context.html(formPage(link, language, null));
   });
-  const limit = bodyLimit({
-    maxSize: FORM_BYTES_MAX,
-    onError: (context) => {
-      // The rest is not read: the connection ends with the answer.
-      context.header('connection', 'close');
-      return context.html(deadPage(), 413);
-    },
+  const limit = limitBody(FORM_BYTES_MAX, (context) => {
+    // The rest is not read: the connection ends with the answer.
+    context.header('connection', 'close');
+    return context.html(deadPage(), 413);
   });
   routes.post('/a/:token', limit, async (context) => {
     const token = context.req.param('token');
@@ -67,15 +65,11 @@ export function answerPageRoutes(input: {
         ? refused(context, link, typed, form.fault, 400)
         : notTaken(context, link ? { kind: 'closed', link } : { kind: 'no such link' }, typed);
     }
-    const outcome = await answerByLink(database, keys, {
-      token,
-      number: fields.get('number') ?? '',
-      ...form,
-    });
+    const outcome = await takeAnswer({ token, number: fields.get('number') ?? '', ...form });
     if (outcome.kind !== 'recorded') return notTaken(context, outcome, typed);
-    const { link, ...recorded } = outcome;
+    const { link, late } = outcome;
     const { answer, doneCount: count } = form;
-    return context.html(recordedPage(link, languageOf(context, link), { answer, count, ...recorded }));
+    return context.html(recordedPage(link, languageOf(context, link), { answer, count, late }));
   });
   routes.all('/a/:token', (context) => {
     context.header('allow', 'GET, HEAD, POST');
@@ -134,7 +128,7 @@ function refused(
 }
 
 /** The language asked for, else the recipient's own. */
-function languageOf(context: Exchange, link: AnswerLink): Language {
+function languageOf(context: Exchange, link: { language: Language }): Language {
   const asked = context.req.query('lang');
   return asked === 'zh' || asked === 'en' ? asked : link.language;
 }

@@ -10,6 +10,7 @@ import { EXERCISE_MARK, type Language } from '../domain/texts.ts';
 import { chineseMinute, isoWithOffset } from '../domain/time.ts';
 import type { AnswerKind } from '../domain/unit.ts';
 import type { AnswerLink } from '../operations/answers.ts';
+import type { RecordedLink } from '../db/answers.ts';
 import { sayOnPage, type AnswerWord } from './answer-words.ts';
 
 export type Page = HtmlEscapedString | Promise<HtmlEscapedString>;
@@ -34,8 +35,8 @@ fieldset{border:0;margin:16px 0;padding:0}legend{font-weight:bold;padding:0}
 button{font-size:1.2em;min-height:52px;padding:12px;margin:16px 0 0;width:100%;background:#0b3d0b;color:#fff;border:0}
 input:focus,button:focus,a:focus{outline:3px solid #003f87;outline-offset:2px}.small{font-size:.9em;color:#333}.wrap{word-wrap:break-word}`;
 
-function shell(language: Language, title: string, body: Page): Page {
-  return html`<!doctype html>
+function shell(language: Language, title: string, body: Page): string {
+  const page = html`<!doctype html>
     <html lang="${htmlLanguage(language)}">
       <head>
         <meta charset="utf-8" />
@@ -50,10 +51,15 @@ function shell(language: Language, title: string, body: Page): Page {
         <main class="wrap">${body}</main>
       </body>
     </html>`;
+  // As text it goes out in one piece with its length; as an object it would pass through promises and a stream.
+  if (page instanceof Promise) throw new TypeError('a page waits for something');
+  return page.toString();
 }
 
+type Heading = Pick<AnswerLink, 'kind' | 'hazard' | 'level' | 'issuer' | 'warningId'>;
+
 /** The warning's heading and, in an Exercise, that it is one: first on the page and last. */
-function framed(link: AnswerLink, language: Language, title: string, body: Page): Page {
+function framed(link: Heading, language: Language, title: string, body: Page): string {
   const say = speaker(language);
   const level = findLevel(link.level);
   const heading = say('heading', {
@@ -82,7 +88,7 @@ export function formPage(
   link: AnswerLink,
   language: Language,
   wrong: { note: string; typed: Typed } | null,
-): Page {
+): string {
   const say = speaker(language);
   const typed = wrong?.typed ?? { answer: '', count: '' };
   return framed(
@@ -147,18 +153,13 @@ function pick(say: Say, value: string, word: AnswerWord, means: AnswerWord, chos
 
 /** What was recorded a moment ago, and what to do now. */
 export function recordedPage(
-  link: AnswerLink,
+  link: RecordedLink,
   language: Language,
-  recorded: {
-    answer: AnswerKind;
-    count: number | null;
-    units: readonly string[];
-    at: number;
-    firstAt: number;
-  },
-): Page {
+  recorded: { answer: AnswerKind; count: number | null; late: boolean },
+): string {
   const say = speaker(language);
-  const { answer, count, units, at, firstAt } = recorded;
+  const { units, at, firstAt, firstKind } = link;
+  const { answer, count, late } = recorded;
   const after = { received: 'afterReceived', done: 'afterDone', 'cannot act': 'afterCannot' } as const;
   return framed(
     link,
@@ -176,24 +177,24 @@ export function recordedPage(
         </p>
         <p>${say('at', { time: timeWords(at, language) })}</p>
         ${
-          firstAt < at && link.firstKind
+          firstAt !== null && firstKind !== null
             ? html`<p>
                 ${say('firstAt', {
                   time: timeWords(firstAt, language),
-                  answer: answerWords(say, link.firstKind, null),
+                  answer: answerWords(say, firstKind, null),
                 })}
               </p>`
             : ''
         }
       </div>
-      ${link.late ? noteBox(language, say('late')) : ''}
-      <p>${say(link.late ? 'afterLate' : after[answer])}</p>
+      ${late ? noteBox(language, say('late')) : ''}
+      <p>${say(late ? 'afterLate' : after[answer])}</p>
       <a href="?lang=${language}">${say('again')}</a>`,
   );
 }
 
 /** Too many wrong numbers: what that means, and what to do now. */
-export function closedPage(link: AnswerLink, language: Language): Page {
+export function closedPage(link: AnswerLink, language: Language): string {
   const say = speaker(language);
   return framed(
     link,
@@ -211,7 +212,7 @@ export function closedPage(link: AnswerLink, language: Language): Page {
 }
 
 /** A link that was forged, mistyped, never made, or has died: the page does not say which. */
-export function deadPage(): Page {
+export function deadPage(): string {
   return shell(
     'zh',
     '链接打不开 / This link does not open',
@@ -232,7 +233,7 @@ export function deadPage(): Page {
 }
 
 /** Nothing could be stored, or that is not certain. What was typed is kept, so that one number and one press send it again. */
-export function notNowPage(typed: Typed | null): Page {
+export function notNowPage(typed: Typed | null): string {
   return shell(
     'zh',
     '暂时无法处理 / Not possible right now',

@@ -5,11 +5,11 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { z } from 'zod';
 import type { Database } from '../db/database.ts';
 import type { AnswerKeys } from '../domain/links.ts';
 import { answerByReplies, type ReplyVerdict } from '../operations/answers.ts';
+import { limitBody } from './body.ts';
 
 const BODY_BYTES_MAX = 1_000_000;
 const SIGNATURE_AGE_MS_MAX = 5 * 60_000;
@@ -31,13 +31,10 @@ export function gatewayRoutes(input: {
 }): Hono {
   const { database, keys, secret } = input;
   const routes = new Hono();
-  const limit = bodyLimit({
-    maxSize: BODY_BYTES_MAX,
-    onError: (context) => {
-      // The rest is not read: the connection ends with the answer.
-      context.header('connection', 'close');
-      return context.json({ error: `more than ${BODY_BYTES_MAX} bytes: push fewer replies at once` }, 413);
-    },
+  const limit = limitBody(BODY_BYTES_MAX, (context) => {
+    // The rest is not read: the connection ends with the answer.
+    context.header('connection', 'close');
+    return context.json({ error: `more than ${BODY_BYTES_MAX} bytes: push fewer replies at once` }, 413);
   });
   routes.post('/gateway/replies', limit, async (context) => {
     const timestamp = context.req.header('x-gateway-timestamp') ?? '';

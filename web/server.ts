@@ -1,13 +1,15 @@
 /** The web process: answer pages and what providers push to us. It needs only PostgreSQL. */
 import { serve } from '@hono/node-server';
+import type { ServerResponse } from 'node:http';
 import { Hono } from 'hono';
 import type { Config } from '../config.ts';
 import { isUnreachable, openDatabase } from '../db/database.ts';
-import { beat } from '../db/liveness.ts';
+import { beatIntake } from '../db/liveness.ts';
 import type { AnswerKeys } from '../domain/links.ts';
 import { answerPageRoutes, codeOf } from './answer-page.ts';
 import { deadPage } from './answer-view.ts';
 import { gatewayRoutes } from './gateway.ts';
+import { startWebMetrics } from './metrics.ts';
 
 const LIVENESS_EVERY_MS = 1_000;
 
@@ -40,11 +42,12 @@ export async function startWeb(input: {
     connectionsMost: 20,
     indexesOnly: true,
   });
+  const metrics =
+    config.FENGHUO_METRICS_ADDRESS === undefined
+      ? null
+      : await startWebMetrics({ address: config.FENGHUO_METRICS_ADDRESS, database });
   const app = new Hono();
-  app.use(async (context, next) => {
-    await next();
-    for (const [name, value] of Object.entries(HEADERS)) context.header(name, value);
-  });
+  if (metrics) app.use(metrics.measure);
   app.route('/', answerPageRoutes({ database, keys, log }));
   app.route('/', gatewayRoutes({ database, keys, secret: config.FENGHUO_GATEWAY_SECRET }));
   app.get('/healthz', async (context) => {
@@ -58,7 +61,10 @@ export async function startWeb(input: {
     return context.json({ error: 'not possible right now: try again' }, away ? 503 : 500);
   });
   const server = await listen(app, config);
-  const pulse = setInterval(() => void beat(database, 'web').catch(() => undefined), LIVENESS_EVERY_MS);
+  // At once: the end of an outage is written down by the first sign after it.
+  const showLife = () => void beatIntake(database).catch(() => undefined);
+  showLife();
+  const pulse = setInterval(showLife, LIVENESS_EVERY_MS);
   return {
     url: `http://${config.FENGHUO_WEB_HOST}:${config.FENGHUO_WEB_PORT}`,
     stop: async () => {
@@ -67,6 +73,7 @@ export async function startWeb(input: {
         server.close(() => resolve());
         if ('closeAllConnections' in server) server.closeAllConnections();
       });
+      await metrics?.stop();
       await database.close();
     },
   };
@@ -83,6 +90,11 @@ function listen(app: Hono, config: Config): Promise<ReturnType<typeof serve>> {
       },
       () => resolve(server),
     );
+    // Before anything else, so that every answer carries them, one for a broken request too. In Hono's middleware they cost
+    // more than the rest of the request: it makes a copy of the headers for each.
+    server.prependListener('request', (_request: unknown, response: ServerResponse) => {
+      for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    });
     server.once('error', reject);
   });
 }

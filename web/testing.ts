@@ -5,6 +5,7 @@ import { readConfig } from '../config.ts';
 import type { Database } from '../db/database.ts';
 import { DELIVERY_ID_STRIDE } from '../db/pages.ts';
 import { answerNumber, answerToken, recipientName } from '../domain/links.ts';
+import { judge, type FarSideAct, type Invariant } from '../operations/referee.ts';
 import { issueWarning, type WarningRequest } from '../operations/warnings.ts';
 import { freePort } from '../runtime/processes.ts';
 import { testDatabase } from '../test/database.ts';
@@ -29,6 +30,8 @@ export type AnswerSite = {
   /** Pushes replies as the gateway does. */
   push(replies: unknown, change?: Partial<Push>): Promise<Response>;
   answers(): Promise<number>;
+  /** What the referee finds broken; the far side is what was sent here, and what the test says that people did. */
+  broken(warningId: number, acts: readonly FarSideAct[]): Promise<Invariant[]>;
   log: string[];
   stop(): Promise<void>;
 };
@@ -51,6 +54,7 @@ export async function startAnswerSite(name: string, databaseUrl?: string): Promi
     FENGHUO_GATEWAY_SECRET: GATEWAY_SECRET,
   });
   const web = await startWeb({ config, keys: TEST_KEYS, log: (line) => log.push(line) });
+  const channels = [recordingChannel('sms'), recordingChannel('email')];
   return {
     database,
     tree,
@@ -65,7 +69,7 @@ export async function startAnswerSite(name: string, databaseUrl?: string): Promi
         issuer: '城气象台',
         ...change,
       });
-      await runUntilQuiet(database, warningId, [recordingChannel('sms'), recordingChannel('email')]);
+      await runUntilQuiet(database, warningId, channels);
       return warningId;
     },
     async means(warningId, recipientId, audience = 'people') {
@@ -99,6 +103,13 @@ export async function startAnswerSite(name: string, databaseUrl?: string): Promi
     async answers() {
       const [row] = await database.query<{ count: number }>('select count(*)::int as count from answers');
       return row?.count ?? 0;
+    },
+    async broken(warningId, acts) {
+      const messages = channels.flatMap((channel) => channel.messages);
+      const own = messages.filter((message) => message.warningId === String(warningId));
+      const attempts = new Map(own.map(({ deliveryId, attempt }) => [`${deliveryId}.${attempt}`, 1]));
+      const invariants = await judge(database, warningId, { attempts, arrivals: new Map(), acts });
+      return invariants.filter(({ holds }) => !holds);
     },
     async stop() {
       await web.stop();

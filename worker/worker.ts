@@ -3,6 +3,7 @@
  * Any number of these processes may run; each polls the queues of one kind of warning only.
  */
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { Client, Connection } from '@temporalio/client';
 import {
   bundleWorkflowCode,
@@ -13,35 +14,29 @@ import {
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import { createPageActivities, createStepActivities } from '../activities/activities.ts';
-import { createEmailChannel } from '../channels/email.ts';
-import { createSmsGatewayChannel } from '../channels/sms-gateway.ts';
-import type { Config } from '../config.ts';
+import { temporalOf, type Config } from '../config.ts';
 import { openDatabase, type Database } from '../db/database.ts';
-import { beat } from '../db/liveness.ts';
-import { createPageStore } from '../db/page-store.ts';
 import { createStepStore } from '../db/step-store.ts';
 import { FenghuoError } from '../domain/errors.ts';
-import type { AnswerKeys } from '../domain/links.ts';
-import type { ChannelPort } from '../domain/ports.ts';
-import { CHANNELS, type Channel } from '../domain/rules.ts';
+import { CHANNELS } from '../domain/rules.ts';
 import type { Lane } from '../workflows/cell-loop.ts';
 import { LANES, queuesOf, type WarningKind } from './queues.ts';
+import { exporter, messageCounter } from './metrics.ts';
+import { startPulse } from './pulse.ts';
 import { startRinger } from './ringer.ts';
+import { startSenders, type Senders } from './senders.ts';
 
 /** Pages one worker sends at once, by lane and channel. */
 const PAGES_AT_ONCE: Record<Lane, number> = { officials: 4, households: 2 };
-const LIVENESS_EVERY_MS = 5_000;
+
+/** For steps, the ringer and signs of life; the senders have their own. */
+const CONNECTIONS = 12;
 
 export type RunningWorker = {
   /** Resolves when the worker has stopped; rejects where it failed. */
   readonly done: Promise<void>;
   stop(): Promise<void>;
 };
-
-/** The keys behind links and numbers of answers. */
-export function answerKeys(config: Config): AnswerKeys {
-  return [{ id: '1', secret: config.FENGHUO_SECRET }];
-}
 
 /** Which warnings this configuration may carry: live senders never see an Exercise, stand-ins nothing else. */
 export function kindServed(config: Config): WarningKind {
@@ -57,36 +52,42 @@ export async function startWorker(input: {
 }): Promise<RunningWorker> {
   const { config, log } = input;
   const kind = kindServed(config);
-  logOnce(log);
+  installRuntime(config, log);
+  keepNoStacks();
   const connection = await connectWorker(config);
-  const clientConnection = await Connection.connect({ address: config.TEMPORAL_ADDRESS });
+  const clientConnection = await Connection.connect(temporalOf(config));
   const client = new Client({ connection: clientConnection, namespace: config.TEMPORAL_NAMESPACE });
-  const steps = openDatabase({ url: config.DATABASE_URL, schema: config.FENGHUO_SCHEMA, connectionsMost: 8 });
-  const pages = openDatabase({
+  const database = openDatabase({
     url: config.DATABASE_URL,
     schema: config.FENGHUO_SCHEMA,
-    connectionsMost: 12,
+    indexesOnly: true,
+    connectionsMost: CONNECTIONS,
   });
-  const channels = createChannels(config, log);
+  const senders = await startSenders({ config, log, onOutcomes: messageCounter(config) });
   const workers = await createWorkers({
     config,
     kind,
     connection,
-    steps,
-    pages,
-    channels,
+    database,
+    senders,
     maxCached: input.maxCachedWorkflows,
   });
-  const ringer = startRinger({ database: pages, client, kind, log });
-  const pulse = beatRegularly(pages, `worker ${kind} ${process.pid}`);
+  const ringer = startRinger({ database, client, kind, log });
+  const pulse = startPulse({ database, connection: clientConnection, config, kind });
+  const stop = () => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
   const running = Promise.all(workers.map((worker) => worker.run()));
+  // Without its senders a worker is of no use: it ends, and is started anew.
+  void senders.ended.then(stop);
   const close = async () => {
-    clearInterval(pulse);
+    pulse.stop();
     await ringer.stop();
-    await Promise.all(channels.map((channel) => channel.close()));
-    await Promise.all([steps.close(), pages.close()]);
+    await senders.close();
+    await database.close();
     await clientConnection.close();
     await connection.close();
+    if (!(await senders.ended)) throw new Error('The thread that sends ended by itself.');
   };
   const done = running.then(close, async (error: unknown) => {
     await close();
@@ -95,26 +96,18 @@ export async function startWorker(input: {
   return {
     done,
     stop: async () => {
-      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+      stop();
       await done;
     },
   };
-}
-
-/** A sign of life at once and then every few seconds; while PostgreSQL is away there is none, and that is right. */
-function beatRegularly(database: Database, name: string): NodeJS.Timeout {
-  const once = () => void beat(database, name).catch(() => undefined);
-  once();
-  return setInterval(once, LIVENESS_EVERY_MS);
 }
 
 async function createWorkers(input: {
   config: Config;
   kind: WarningKind;
   connection: NativeConnection;
-  steps: Database;
-  pages: Database;
-  channels: ChannelPort[];
+  database: Database;
+  senders: Senders;
   maxCached: number | undefined;
 }): Promise<Worker[]> {
   const { config, connection } = input;
@@ -128,75 +121,28 @@ async function createWorkers(input: {
     ...shared,
     taskQueue: queues.cells,
     workflowBundle: await workflowBundle(),
-    activities: createStepActivities({ store: createStepStore(input.steps) }),
+    activities: createStepActivities({ store: createStepStore(input.database) }),
     // A killed worker's sticky queue holds its cells back for this long.
     stickyQueueScheduleToStartTimeout: '2 seconds',
     maxConcurrentLocalActivityExecutions: 6,
     ...(input.maxCached === undefined ? {} : { maxCachedWorkflows: input.maxCached }),
   });
-  const senders = LANES.flatMap((lane) =>
-    input.channels.map((channel) =>
+  const pages = LANES.flatMap((lane) =>
+    CHANNELS.map((channel) =>
       Worker.create({
         ...shared,
-        taskQueue: queues.pages[lane][channel.channel],
-        activities: createPageActivities({
-          store: createPageStore(input.pages),
-          channel,
-          keys: answerKeys(config),
-          publicUrl: config.FENGHUO_PUBLIC_URL,
-        }),
+        taskQueue: queues.pages[lane][channel],
+        activities: createPageActivities({ send: (pageId) => input.senders.send(channel, pageId) }),
         maxConcurrentActivityTaskExecutions: PAGES_AT_ONCE[lane],
       }),
     ),
   );
-  return Promise.all([cells, ...senders]);
-}
-
-function createChannels(config: Config, log: (line: string) => void): ChannelPort[] {
-  const live = config.FENGHUO_CHANNELS === 'live';
-  return CHANNELS.map((channel) => {
-    const configured = createChannel(channel, config, live);
-    if (!configured)
-      log(
-        `The channel ${channel} is not configured: its messages are tried again a few times, then the next rung begins.`,
-      );
-    return configured ?? createMissingChannel(channel, live);
-  });
-}
-
-function createChannel(channel: Channel, config: Config, live: boolean): ChannelPort | null {
-  switch (channel) {
-    case 'email':
-      if (!config.FENGHUO_SMTP_URL) return null;
-      return createEmailChannel({ url: config.FENGHUO_SMTP_URL, from: config.FENGHUO_SMTP_FROM, live });
-    case 'sms':
-      if (!config.FENGHUO_GATEWAY_URL || !config.FENGHUO_GATEWAY_SECRET) return null;
-      return createSmsGatewayChannel({
-        url: config.FENGHUO_GATEWAY_URL,
-        secret: config.FENGHUO_GATEWAY_SECRET,
-        signature: config.FENGHUO_ISSUER,
-        live,
-      });
-    default:
-      return channel satisfies never;
-  }
-}
-
-/** Without it the pages of a channel that nobody configured would wait for ever, and so would the people. */
-function createMissingChannel(channel: Channel, live: boolean): ChannelPort {
-  return {
-    channel,
-    live,
-    concurrency: 64,
-    messageTimeoutMs: 1_000,
-    send: async () => ({ outcome: 'later', reason: 'channel-not-configured' }),
-    close: async () => undefined,
-  };
+  return Promise.all([cells, ...pages]);
 }
 
 async function connectWorker(config: Config): Promise<NativeConnection> {
   try {
-    return await NativeConnection.connect({ address: config.TEMPORAL_ADDRESS });
+    return await NativeConnection.connect(temporalOf(config));
   } catch (cause) {
     throw new FenghuoError({
       code: 'temporal-unreachable',
@@ -219,6 +165,15 @@ export function workflowBundle(): Promise<WorkflowBundleWithSourceMap> {
   return bundle;
 }
 
+/**
+ * Temporal's SDK keeps the stack of every promise that a workflow makes, mapped to its source, for its stack trace query: most of
+ * the 12 ms of processor time that a step took in the workflow thread. Ours is always in the same loop, and contexts that are
+ * made from here on, as workflows' are, keep no stacks. Errors of workflows lose theirs, and keep name and message.
+ */
+function keepNoStacks(): void {
+  setFlagsFromString('--stack-trace-limit=0');
+}
+
 function noop(): void {
   // The bundler's progress is of no use to an operator.
 }
@@ -229,18 +184,18 @@ const EXPECTED_WARNINGS: ReadonlySet<string> = new Set([
   'No activities registered, not polling for activity tasks',
 ]);
 
-let quieted = false;
+let installed = false;
 
 /**
- * Temporal's own words to our log, from warnings upwards: a workflow that fails its tasks must be seen. Messages name
- * workflows and queues, no people.
+ * Once in a process: Temporal's metrics, and its own words to our log, from warnings upwards: a workflow that fails its tasks
+ * must be seen. Messages name workflows and queues, no people.
  */
-function logOnce(log: (line: string) => void): void {
-  if (quieted) return;
-  quieted = true;
+function installRuntime(config: Config, log: (line: string) => void): void {
+  if (installed) return;
+  installed = true;
   Runtime.install({
     shutdownSignals: [],
-    telemetryOptions: { logging: { filter: 'ERROR', forward: {} } },
+    telemetryOptions: { logging: { filter: 'ERROR', forward: {} }, ...exporter(config) },
     logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
       if (EXPECTED_WARNINGS.has(message)) return;
       log(`temporal ${level}: ${message} ${meta?.error instanceof Error ? meta.error.message : ''}`.trim());

@@ -44,8 +44,8 @@ export function laneOf(page: OpenPage): Lane {
 
 /** Longest silence before a step looks on its own; the ringer of every worker looks far more often. */
 const IDLE_MS = 60_000;
-/** The counts per tier cost a query, so they are read at most this often. */
-const COUNTS_EVERY_MS = 1_000;
+/** The counts per tier cost a query over all units of the cell, so they are read at most this often. */
+const COUNTS_EVERY_MS = 5_000;
 /** Pages of one cell under way at once in each lane: many households never keep an official's page from starting. */
 const PAGES_MOST = 8;
 /** How long a run that leaves waits for its pages; leases make it safe to leave them behind. */

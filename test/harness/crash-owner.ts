@@ -9,6 +9,7 @@ const READY_MS_MAX = 90_000;
 const DIE_MS_MAX = 5_000;
 
 export type Owner = {
+  readonly pid: number;
   /** What it said so far, on both streams. */
   said(): string;
   /** Resolves when the command says that it is ready; only those that serve do. */
@@ -29,6 +30,7 @@ export function startOwner(args: string[], env: NodeJS.ProcessEnv): Owner {
   child.on('message', (message: Record<string, unknown>) => (isReady ||= message['ready'] === true));
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   return {
+    pid: child.pid ?? 0,
     said: () => text,
     ready: async () => {
       const started = () => {

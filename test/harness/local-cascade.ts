@@ -10,6 +10,7 @@ import { createStepStore } from '../../db/step-store.ts';
 import type { AnswerKeys } from '../../domain/links.ts';
 import type { ChannelPort, OutgoingMessage, SendResult } from '../../domain/ports.ts';
 import type { Channel } from '../../domain/rules.ts';
+import type { PageStore } from '../../domain/store.ts';
 import type { Timers } from '../../domain/unit.ts';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -46,8 +47,11 @@ export async function runUntilQuiet(
   database: Database,
   warningId: number,
   channels: ChannelPort[],
+  /** Breaks the store on purpose. */
+  wrap: (store: PageStore) => PageStore = (store) => store,
 ): Promise<void> {
   const steps = createStepStore(database);
+  const pages = wrap(createPageStore(database));
   for (let busy = true; busy;) {
     busy = false;
     const cells = await database.query<{ id: number }>(
@@ -62,7 +66,7 @@ export async function runUntilQuiet(
         if (!channel) throw new RangeError(`no ${page.channel} in this test`);
         const sent = await sendPage(
           {
-            store: createPageStore(database),
+            store: pages,
             channel,
             keys: TEST_KEYS,
             publicUrl: 'http://answers.example',

@@ -10,7 +10,8 @@ import { freePort, waitUntil } from '../../runtime/processes.ts';
 import { readLedger, type LedgerSummary } from '../../sandbox/ledger.ts';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../sandbox/sandbox.ts';
 import { startWeb, type RunningWeb } from '../../web/server.ts';
-import { answerKeys, startWorker, type RunningWorker } from '../../worker/worker.ts';
+import { answerKeys } from '../../worker/channels.ts';
+import { startWorker, type RunningWorker } from '../../worker/worker.ts';
 import { testDatabase } from '../database.ts';
 
 export type Stack = {

@@ -233,7 +233,7 @@ class VirtualCascade {
           ),
         };
       case 'due':
-        return { kind: 'due', unitIds: due.slice(0, need.most) };
+        return { kind: 'due', unitIds: due.slice(0, need.most), outages: [] };
       default:
         return need satisfies never;
     }

@@ -18,7 +18,7 @@ export const MUTANTS: Mutant[] = [
     options: { wrap: () => ({ pages: givenTwice() }) },
   },
   {
-    name: 'answers are taken without the number, as from a link that any scanner opens',
+    name: 'GET answers: no number is asked for, so that any scanner of links is heard',
     breaks: [3],
     options: { numbersUnchecked: true, world: withTemper({ scanners: 0.5 }) },
   },

@@ -1,0 +1,129 @@
+/** The referee on time (7): escalations neither early nor forgotten, nobody chased after answering. */
+import { EXTENSION_MS_MAX } from '../domain/outages.ts';
+import type { Sql } from './database.ts';
+import { INTAKE_SIGN, OUTAGE_AFTER_MS } from './liveness.ts';
+import { DELIVERY_ID_STRIDE } from './pages.ts';
+import { COMMIT_MS_MAX, SHOWN_MOST, type Finding, type TakenAttempt } from './referee.ts';
+
+/** From a step's clock to its last statement. */
+const STEP_MS_MAX = 1_000;
+
+/**
+ * 7a. Nobody is chased after answering: the far side has no message of a slice that was claimed after the answer that made it
+ * needless was committed. (What a dead worker had claimed is unknown to us, even where its guard had dropped it.) An answer
+ * holds the time of its statement; one that was claimed over before its commit can have come is a race.
+ */
+export async function findChasedAfterAnswer(
+  sql: Sql,
+  warningId: number,
+  taken: readonly TakenAttempt[],
+): Promise<Finding> {
+  const rows = await sql.query<{ line: string; raced: boolean }>(
+    `select format('delivery %s attempt %s, unit %s, %s ms after the answer', d.id, d.attempt, d.unit_id,
+         round(extract(epoch from k.claimed_at - a.at) * 1000)) as line,
+       k.claimed_at < a.at + $2 * interval '1 millisecond' as raced
+     from unnest($3::bigint[], $4::int[]) as f (id, attempt)
+     join deliveries d on d.id = f.id and d.attempt = f.attempt and d.warning_id = $1 and d.purpose in ('rung', 'bridge notice')
+     join pages p on p.id = d.page_id
+     join claims k on k.page_id = d.page_id and
+       coalesce(array_position(p.delivery_ids, d.id) - 1, d.id % ${DELIVERY_ID_STRIDE}) between k.first and k.first + k.size - 1
+     cross join lateral (
+       select min(at) as at from answers a where a.warning_id = $1 and a.unit_id = d.unit_id and a.household_id is null
+         and a.kind <> 'cannot act' and a.at < k.claimed_at
+         and not exists (select from answers b where b.warning_id = $1 and b.unit_id = d.unit_id
+           and b.kind = 'cannot act' and b.at >= a.at)) a
+     where a.at is not null`,
+    [warningId, COMMIT_MS_MAX, taken.map((entry) => entry.deliveryId), taken.map((entry) => entry.attempt)],
+  );
+  const chased = rows.filter((row) => !row.raced);
+  return {
+    counts: { chased: chased.length, raced: rows.length - chased.length },
+    first: chased.slice(0, SHOWN_MOST).map((row) => row.line),
+  };
+}
+
+/**
+ * 7b. Escalations on time: the first page of a rung was written no earlier than the wait after the first hand-off of the rung
+ * before, where that one was handed off and did not fail; or, where it was not handed off in time (no worker was there), than
+ * the rule pack's `handOffMax` after it was written. And how late it was at most. Outages of answer intake in that wait, as far
+ * as they were known when the rung began, put its time off until the unit has used up the longest extension.
+ */
+export async function findMistimed(sql: Sql, warningId: number): Promise<Finding> {
+  const rows = await sql.query<{ unit_id: number; step: number; late_ms: number }>(
+    `with begun as (
+       select d.unit_id, d.step, min(p.written_at) as written_at,
+         min(d.at) filter (where d.outcome in ('handed off', 'merged')) as handed_at,
+         bool_or(d.outcome in ('failed', 'dropped', 'unknown', 'later')) as troubled
+       from deliveries d join pages p on p.id = d.id / ${DELIVERY_ID_STRIDE}
+       where d.warning_id = $1 and d.purpose = 'rung' group by d.unit_id, d.step),
+     paired as (
+       select unit_id, step, written_at, lag(step) over rungs as step_before, lag(written_at) over rungs as written_before,
+         lag(handed_at) over rungs as handed_before, lag(troubled) over rungs as troubled_before
+       from begun window rungs as (partition by unit_id order by step)),
+     waits as (
+       select l.ordinality as step, (l.value->>'waitMs')::float8 * interval '1 millisecond' as wait,
+         -- The timer counts from the step's own clock, and a page is written a moment later.
+         ((w.rules->>'handOffMaxMs')::float8 - $2) * interval '1 millisecond' as hand_off_max
+       from warnings w, jsonb_array_elements(w.rules->'ladder') with ordinality l where w.id = $1),
+     timed as (
+       select b.unit_id, b.step, b.written_at, b.handed_before, b.handed_before + t.wait as answer_by,
+         b.written_before + t.hand_off_max as hand_off_by
+       from paired b join waits t on t.step = b.step
+       where b.step_before = b.step - 1 and b.handed_before is not null and not b.troubled_before
+         and b.unit_id not in (select unit_id from answers where warning_id = $1 and kind = 'cannot act')),
+     outages as (
+       select began_at, ended_at from intake_outages
+       union all
+       select at, clock_timestamp() from liveness
+       where name = $3 and at < clock_timestamp() - $4 * interval '1 millisecond'),
+     extended as (
+       select t.unit_id, t.step, t.written_at, t.handed_before, t.hand_off_by,
+         t.answer_by + greatest(interval '0', least(o.in_wait, $5 * interval '1 millisecond' - o.used_up)) as answer_by
+       from timed t join warnings w on w.id = $1 cross join lateral (
+         select
+           coalesce(sum(greatest(interval '0', least(ended_at, t.written_at) - greatest(began_at, t.handed_before)))
+             filter (where began_at < t.written_at - ($2 + $4) * interval '1 millisecond'), interval '0') as in_wait,
+           coalesce(sum(greatest(interval '0', least(ended_at, t.handed_before) - greatest(began_at, w.issued_at))),
+             interval '0') as used_up
+         from outages) o)
+     select unit_id, step, (extract(epoch from written_at - case
+         when written_at < answer_by and handed_before > hand_off_by then hand_off_by else answer_by end) * 1000)::float8 as late_ms
+     from extended`,
+    [warningId, STEP_MS_MAX, INTAKE_SIGN, OUTAGE_AFTER_MS, EXTENSION_MS_MAX],
+  );
+  const early = rows.filter((row) => row.late_ms < -1);
+  const late = rows.map((row) => row.late_ms).sort((one, other) => one - other);
+  return {
+    counts: {
+      escalations: rows.length,
+      early: early.length,
+      latestMs: Math.round(late.at(-1) ?? 0),
+      p99Ms: Math.round(late[Math.floor(late.length * 0.99)] ?? 0),
+    },
+    first: early
+      .slice(0, SHOWN_MOST)
+      .map((row) => `unit ${row.unit_id} rung ${row.step}: ${Math.round(-row.late_ms)} ms early`),
+  };
+}
+
+/**
+ * 7c. Nothing stands still: no timer of an open warning is long overdue, nor its expiry, no letter waits. Letters that were put
+ * aside are counted: a faulty unit is shown to its superior.
+ */
+export async function findStuck(sql: Sql, warningId: number, overdueMs: number): Promise<Finding> {
+  const [row] = await sql.query<{ overdue: number; waiting: number; dead: number }>(
+    `select
+       (select count(*) from unit_states where warning_id = $1 and ended is null
+          and next_at < clock_timestamp() - $2 * interval '1 millisecond')::int
+         + (select count(*) from warnings where id = $1 and status = 'open'
+          and expires_at < clock_timestamp() - $2 * interval '1 millisecond')::int as overdue,
+       (select count(*) from inbox i join cells c on c.id = i.cell_id where c.warning_id = $1
+          and i.at < clock_timestamp() - $2 * interval '1 millisecond')::int as waiting,
+       (select count(*) from dead_letters d join cells c on c.id = d.cell_id where c.warning_id = $1)::int as dead`,
+    [warningId, overdueMs],
+  );
+  return {
+    counts: { overdue: row?.overdue ?? 0, waiting: row?.waiting ?? 0, dead: row?.dead ?? 0 },
+    first: [],
+  };
+}

@@ -1,0 +1,88 @@
+/** Inside the thread: pages are sent here, beside the steps of the main thread. */
+import { performance } from 'node:perf_hooks';
+import { setTimeout as wait } from 'node:timers/promises';
+import { parentPort, workerData } from 'node:worker_threads';
+import { sendPage, type SendPageDependencies } from '../activities/send-page.ts';
+import type { Config } from '../config.ts';
+import { openDatabase } from '../db/database.ts';
+import { createPageStore } from '../db/page-store.ts';
+import type { ChannelPort, SendResult } from '../domain/ports.ts';
+import type { Channel } from '../domain/rules.ts';
+import { answerKeys, createChannels } from './channels.ts';
+import type { Outcomes, SendReply, SendRequest } from './senders.ts';
+
+// Contexts that are made after the workflows' begin without stacks of errors; see worker.ts.
+Error.stackTraceLimit = 10;
+
+const CONNECTIONS = 12;
+
+const port = parentPort;
+if (!port) throw new Error('this file runs as a thread of a worker');
+const config = workerData as Config;
+const say = (reply: SendReply) => port.postMessage(reply);
+
+const database = openDatabase({
+  url: config.DATABASE_URL,
+  schema: config.FENGHUO_SCHEMA,
+  indexesOnly: true,
+  connectionsMost: CONNECTIONS,
+});
+let outcomes: Outcomes = [];
+const channels = createChannels(config, (line) => say({ kind: 'log', line })).map(counted);
+
+port.on('message', (request: SendRequest) => void (request.kind === 'send' ? send(request) : close()));
+
+say({ kind: 'ready' });
+
+async function send({ id, channel, pageId }: Extract<SendRequest, { kind: 'send' }>): Promise<void> {
+  try {
+    const result = await sendPage(dependenciesOf(channel), pageId);
+    say({ kind: 'sent', id, result, outcomes: takeOutcomes() });
+  } catch (error) {
+    const { name, message } = error instanceof Error ? error : new Error('unknown fault');
+    say({ kind: 'failed', id, name, message });
+  }
+}
+
+function dependenciesOf(name: Channel): SendPageDependencies {
+  const channel = channels.find((one) => one.channel === name);
+  if (!channel) throw new RangeError(`there is no channel ${name}`);
+  return {
+    store: createPageStore(database),
+    channel,
+    keys: answerKeys(config),
+    publicUrl: config.FENGHUO_PUBLIC_URL,
+    monotonic: () => performance.now(),
+    pause: (ms) => wait(ms),
+  };
+}
+
+async function close(): Promise<void> {
+  await Promise.all(channels.map((channel) => channel.close()));
+  await database.close();
+  port?.close();
+}
+
+/** The channel, counting its messages by outcome for the worker's metrics. */
+function counted(channel: ChannelPort): ChannelPort {
+  return {
+    ...channel,
+    send: async (message) => {
+      const result = await channel.send(message);
+      note(channel.channel, result.outcome);
+      return result;
+    },
+  };
+}
+
+function note(channel: Channel, outcome: SendResult['outcome']): void {
+  const known = outcomes.find((one) => one.channel === channel && one.outcome === outcome);
+  if (known) known.count += 1;
+  else outcomes.push({ channel, outcome, count: 1 });
+}
+
+function takeOutcomes(): Outcomes {
+  const taken = outcomes;
+  outcomes = [];
+  return taken;
+}
