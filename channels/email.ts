@@ -9,6 +9,7 @@
 import { createTransport } from 'nodemailer';
 import { channelRefusal } from '../domain/guard.ts';
 import type { ChannelPort, OutgoingMessage, SendResult } from '../domain/ports.ts';
+import { composeMessage } from './email-message.ts';
 
 const CONCURRENCY = 20;
 
@@ -30,6 +31,8 @@ const MESSAGE_ID_DOMAIN = 'fenghuo.example';
 
 /** One mailbox and nothing that could make two, or a header, of it. */
 const ADDRESS = /^[^\s,;<>"()[\]\\@]+@[^\s,;<>"()[\]\\@]+$/;
+
+const ASCII = /^[\x21-\x7e]+$/;
 
 /** What became known of a send that did not end in an acceptance. */
 export type EmailFailure = {
@@ -194,15 +197,15 @@ function mailOf(message: OutgoingMessage, from: string) {
     headers['X-Fenghuo-Step'] = message.exercise.step;
     headers['X-Fenghuo-Speed'] = String(message.exercise.speed);
   }
-  return {
-    from,
-    to: { name: '', address: message.address },
-    envelope: { from, to: [message.address] },
-    messageId: `<${message.deliveryId}@${MESSAGE_ID_DOMAIN}>`,
-    subject: message.subject,
-    text: message.text,
-    headers,
-  };
+  const envelope = { from, to: [message.address] };
+  const messageId = `<${message.deliveryId}@${MESSAGE_ID_DOMAIN}>`;
+  const { subject, text } = message;
+  // Addresses beyond ASCII need more of SMTP and of headers; nodemailer knows how.
+  if (!ASCII.test(message.address) || !ASCII.test(from))
+    return { from, to: { name: '', address: message.address }, envelope, messageId, subject, text, headers };
+  const to = message.address;
+  const date = new Date();
+  return { envelope, messageId, raw: composeMessage({ from, to, messageId, date, subject, text, headers }) };
 }
 
 function failureOf(error: unknown, bodyBegun: boolean): EmailFailure {

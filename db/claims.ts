@@ -151,8 +151,9 @@ async function readMembers(sql: Sql, page: PageRow, first: number, size: number)
   }>(
     `select coalesce(m.delivery_id, $1::bigint * $4 + $2 + m.place - 1) as delivery_id, coalesce(m.attempt, 1) as attempt,
        m.unit_id, m.recipient_id, a.address, r.language, r.synthetic,
-       m.delivery_id is not null and exists (
-         select from deliveries d where d.id = m.delivery_id and d.outcome = 'unknown') as possible_duplicate,
+       m.delivery_id is not null and (
+         select true from deliveries d where d.id = m.delivery_id and d.outcome = 'unknown' limit 1) is true
+         as possible_duplicate,
        ${page.audience === 'people' ? '(select count(*) from posts p where p.person_id = m.recipient_id) > 1' : 'false'}
          as keyed
      from pages g,

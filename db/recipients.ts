@@ -48,11 +48,11 @@ async function readUnitNames(sql: Sql, warningId: number, members: readonly Memb
     superior_name: string | null;
     reports_to_name: string | null;
   }>(
-    `select u.id, u.name, p.name as superior_name, r.name as reports_to_name
-     from units u
-     left join units p on p.id = u.parent_id
-     left join unit_states s on s.warning_id = $1 and s.unit_id = u.id
-     left join units r on r.id = s.reports_to
+    // A scalar subquery is always a look-up. As a join, planned while the states were few, it read all of them for each slice.
+    `select u.id, u.name, p.name as superior_name,
+       (select r.name from units r where r.id = (
+         select s.reports_to from unit_states s where s.warning_id = $1 and s.unit_id = u.id)) as reports_to_name
+     from units u left join units p on p.id = u.parent_id
      where u.id = any($2)`,
     [warningId, [...new Set(members.map((member) => member.unitId))]],
     'unit-names',
@@ -83,8 +83,12 @@ async function readPostNames(sql: Sql, warningId: number, members: readonly Memb
 async function readDigest(sql: Sql, warningId: number, unitId: number) {
   const rows = await sql.query<{ name: string; count: number }>(
     `select u.name, count(*) over ()::int as count
-     from unit_states s join units u on u.id = s.unit_id
-     where s.warning_id = $1 and coalesce(s.reports_to, u.parent_id) = $2 and s.status <> 'answered'
+     from (
+       select id from units where parent_id = $2
+       union all select unit_id from unit_states where warning_id = $1 and reports_to = $2) as below
+     join units u on u.id = below.id
+     join lateral (select * from unit_states x where x.warning_id = $1 and x.unit_id = below.id offset 0) s on true
+     where coalesce(s.reports_to, u.parent_id) = $2 and s.status <> 'answered'
        and (s.silent_at is not null or s.state->>'cannotActAt' is not null)
      order by s.silent_at limit $3`,
     [warningId, unitId, DIGEST_NAMES_MAX],
@@ -99,8 +103,9 @@ async function readReport(sql: Sql, warningId: number, unitId: number) {
     `select count(*)::int as units,
        (count(*) filter (where s.status = 'answered'))::int as answered,
        (count(*) filter (where s.status <> 'answered' and s.silent_at is not null))::int as silent
-     from unit_states s join units u on u.id = s.unit_id
-     where s.warning_id = $1 and $2 = any(u.path) and u.id <> $2`,
+     from units u
+     join lateral (select * from unit_states x where x.warning_id = $1 and x.unit_id = u.id offset 0) s on true
+     where u.path @> array[$2::int] and u.id <> $2`,
     [warningId, unitId],
     'read-report',
   );

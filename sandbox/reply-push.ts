@@ -4,6 +4,7 @@
  * the next one.
  */
 import { createHmac } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
 import { request, type Dispatcher } from 'undici';
 
 /** One reply as it is pushed. The `id` stays the same when it is pushed again. */
@@ -16,6 +17,9 @@ export type PushResult = number | 'given-up';
 const REPLIES_PER_PUSH_MOST = 100;
 
 const PUSHES_AT_ONCE = 4;
+
+/** Gateways gather what comes in and push a list now and then; pushed one by one, a city's replies took most of its answers' cost. */
+const GATHER_MS = 50;
 
 /** A tenth of a city's officials at once; what is beyond is given up and said so, rather than memory. */
 const REPLIES_WAITING_MOST = 500_000;
@@ -50,7 +54,9 @@ export function createReplyPush(input: {
   async function run(): Promise<void> {
     running += 1;
     while (queue.length > 0 && !stopping.signal.aborted) {
+      if (queue.length < REPLIES_PER_PUSH_MOST) await wait(GATHER_MS);
       const batch = queue.splice(0, REPLIES_PER_PUSH_MOST);
+      if (batch.length === 0) break;
       const result = await pushUntilTaken(batch.map(({ reply }) => reply));
       for (const { resolve } of batch) resolve(result);
     }

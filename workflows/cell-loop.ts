@@ -101,7 +101,7 @@ export class CellLoop {
     this.ports.show(this.status);
   }
 
-  /** Runs a page to its end beside the loop; its end rings the bell. */
+  /** Runs a page to its end beside the loop. */
   private start(page: OpenPage): void {
     if (!this.ports.serves(page) || this.running.has(page.pageId)) return;
     const lane = laneOf(page);
@@ -110,6 +110,7 @@ export class CellLoop {
     void this.sendToEnd(page);
   }
 
+  /** A page's end leaves a letter for the cell, and the ringer rings for it; many ends come to one step. */
   private async sendToEnd(page: OpenPage): Promise<void> {
     try {
       while (!this.leaving) {
@@ -120,9 +121,11 @@ export class CellLoop {
     } catch {
       // Ended from outside: the page stays open, and the next step lists it again.
       await this.ports.sleep(IDLE_MS);
+      this.ring();
     } finally {
       this.running.delete(page.pageId);
-      this.ring();
+      // The step that took the letter closed the cell before this result was here.
+      if (this.status.closed) this.ring();
     }
   }
 

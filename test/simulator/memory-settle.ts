@@ -2,7 +2,7 @@
 import type { PageHead, SettledSlice } from '../../domain/store.ts';
 import type { MemoryDatabase, Transaction } from './memory-database.ts';
 import { newLetter } from './memory-letters.ts';
-import { cellLetterPriority, deliveryKey } from './memory-tables.ts';
+import { cellLetterPriority, deliveryKey, type ClaimRow } from './memory-tables.ts';
 
 export async function settle(db: MemoryDatabase, tx: Transaction, settled: SettledSlice): Promise<void> {
   const { page, first, letter } = settled;
@@ -17,24 +17,33 @@ export async function settle(db: MemoryDatabase, tx: Transaction, settled: Settl
   await insertOutcomes(db, tx, settled);
   await insertRetries(db, tx, settled);
   await settleKeys(db, tx, settled);
-  if (letter.handedOff.length > 0 || letter.exhausted.length > 0) {
-    await tx.statement();
-    const row = newLetter(db, {
-      cellId: page.cellId,
-      unitId: null,
-      priority: cellLetterPriority(letter),
-      body: letter,
-    });
-    tx.write(() => db.inbox.set(row.id, row));
-  }
+  const ended = await endPage(db, tx, page.pageId, mine);
+  if (!ended && letter.handedOff.length === 0 && letter.exhausted.length === 0) return;
   await tx.statement();
-  const done = claims.filter((row) => row === mine || row.settledAt !== null);
+  const row = newLetter(db, {
+    cellId: page.cellId,
+    unitId: null,
+    priority: cellLetterPriority(letter),
+    body: letter,
+  });
+  tx.write(() => db.inbox.set(row.id, row));
+}
+
+async function endPage(
+  db: MemoryDatabase,
+  tx: Transaction,
+  pageId: number,
+  mine: ClaimRow,
+): Promise<boolean> {
+  await tx.statement();
+  const done = (db.claims.get(pageId) ?? []).filter((row) => row === mine || row.settledAt !== null);
   const size = done.reduce((sum, row) => sum + row.size, 0);
-  const whole = db.pages.get(page.pageId);
-  if (!whole || whole.members.length !== size) return;
-  await tx.lock(`page ${page.pageId}`);
+  const whole = db.pages.get(pageId);
+  if (!whole || whole.members.length !== size) return false;
+  await tx.lock(`page ${pageId}`);
   const endedAt = db.now;
   tx.write(() => (whole.endedAt = endedAt));
+  return true;
 }
 
 async function insertOutcomes(db: MemoryDatabase, tx: Transaction, settled: SettledSlice): Promise<void> {
