@@ -96,7 +96,9 @@ server_name = "temporal.internal.example"
   });
 
   it('names a file that cannot be read', () => {
-    expect(refusal({ ...WHOLE, TEMPORAL_CONFIG_FILE: file('broken.toml', '[[[') })).toContain('temporal.toml');
+    expect(refusal({ ...WHOLE, TEMPORAL_CONFIG_FILE: file('broken.toml', '[[[') })).toContain(
+      'temporal.toml',
+    );
   });
 });
 

@@ -18,6 +18,8 @@ import { databaseSettings, startSite, type Site } from './site.ts';
 /** At a speed of 20 the ladder's five minutes are 15 seconds. */
 const FULL = { area: '重庆市', under: null, speed: 20, killAfterMs: 6_000 };
 const QUICK = { area: '重庆市/黔江区', under: '黔江区', speed: 60, killAfterMs: 1_000 };
+/** What the gateway is from the last first hand-off on: a carrier, not a loopback. */
+const PACE = { perSecond: 5_000, latencyMs: 100 };
 const ANSWERED_SHARE = 0.95;
 const TOLD_DEADLINE_MS = 180_000;
 const ANSWERED_DEADLINE_MS = 300_000;
@@ -113,7 +115,9 @@ async function issue(site: Site, { area, speed }: Size): Promise<{ warningId: nu
 async function runWhole(context: BenchContext, site: Site, size: Size) {
   const { warningId, issuedAt } = await issue(site, size);
   await untilTold(context, site, warningId);
+  await site.pace(PACE);
   const answeredAt = await untilAnswered(context, site, warningId);
+  await site.pace(null);
   const workerRssMiB = await peakMemoryMiB(site.installation.workers[0]?.pid ?? null);
   const workflows = await describeWorkflows(site);
   await endWarning(site, warningId);

@@ -9,6 +9,7 @@ import { openDatabase, type Database } from '../db/database.ts';
 import type { Channel } from '../domain/rules.ts';
 import { judge } from '../operations/referee.ts';
 import { waitUntil } from '../runtime/processes.ts';
+import type { Pace } from '../sandbox/faults.ts';
 import { readLedger, type LedgerSummary } from '../sandbox/ledger.ts';
 import type { PeopleModel } from '../sandbox/people.ts';
 import type { BenchContext, TemporalServer, Verdict } from './bench.ts';
@@ -33,6 +34,8 @@ export type Site = {
   ledger(warning: string): Promise<LedgerSummary>;
   /** CPU seconds since their start of the parts of this site, and of what else is named. */
   cpu(more?: Record<string, number | null>): Promise<Record<string, number>>;
+  /** From now on the gateway is as fast as this, or as it can be. */
+  pace(pace: Pace | null): Promise<void>;
   /** Stops the stand-ins: nobody answers any more, so that ledger and tables stand still. */
   hush(): Promise<void>;
   /** The referee's word on a warning. Where people answer, `hush` first: an answer under way would look like nobody's. */
@@ -100,6 +103,15 @@ export async function startSite(
         farSide: sandbox?.pid ?? null,
         ...more,
       });
+    },
+    pace: async (pace) => {
+      const answer = await request(`${environment['FENGHUO_GATEWAY_URL'] ?? ''}/faults`, {
+        method: 'PUT',
+        body: JSON.stringify(pace ? { sms: { pace } } : {}),
+      });
+      await answer.body.dump();
+      if (answer.statusCode !== 200)
+        throw new Error(`the gateway did not take the pace: ${answer.statusCode}`);
     },
     hush: async () => installation.sandbox?.stop(),
     judge: async (warningId) => {

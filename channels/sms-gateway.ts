@@ -10,10 +10,13 @@ import { Pool, type Dispatcher } from 'undici';
 import { channelRefusal } from '../domain/guard.ts';
 import type { ChannelPort, OutgoingMessage, SendResult } from '../domain/ports.ts';
 
-const CONCURRENCY = 64;
+const CONCURRENCY = 128;
 
-/** Half of what is under way may wait for a connection; more connections made nothing faster on a loopback gateway. */
-const CONNECTIONS = 32;
+/**
+ * A gateway that answers after 100 ms takes 5,000 messages a second only on 500 connections. On a loopback gateway 512 and 128 at
+ * once in each slice made 8,245 a second of 7,359 with 32 and 64.
+ */
+const CONNECTIONS = 512;
 
 /** The hard end of a send; the activity's own time-out is longer. */
 const MESSAGE_TIMEOUT_MS = 10_000;
@@ -70,7 +73,7 @@ export type SmsGatewayChannelOptions = {
   signature?: string;
   /** True where real people are at the other end. */
   live: boolean;
-  /** Messages under way at once. @default 64 */
+  /** Messages under way at once in one slice, and connections. @default 128, and 512 */
   concurrency?: number;
   /** The hard end of one send. @default 10_000 */
   messageTimeoutMs?: number;
@@ -88,7 +91,7 @@ export function createSmsGatewayChannel(options: SmsGatewayChannelOptions): Chan
   const base = new URL(options.url);
   const path = `${base.pathname.replace(/\/$/, '')}/sms/send`;
   const pool = new Pool(base.origin, {
-    connections: Math.min(CONNECTIONS, concurrency),
+    connections: options.concurrency ?? CONNECTIONS,
     pipelining: 1,
     connect: { timeout: CONNECT_TIMEOUT_MS },
     // One hard end for each message, set below, holds for all of these.

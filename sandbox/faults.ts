@@ -134,7 +134,8 @@ function wrongFault(channel: 'email' | 'sms', name: string, value: unknown): str
     return right ? null : 'email.tarpit is { share, delayMs }.';
   }
   if (channel === 'sms' && name === 'pace') {
-    const right = isRecord(value) && isDelay(value.latencyMs) && isDelay(value.perSecond) && value.perSecond > 0;
+    const right =
+      isRecord(value) && isDelay(value.latencyMs) && isDelay(value.perSecond) && value.perSecond > 0;
     return right ? null : 'sms.pace is { perSecond, latencyMs }.';
   }
   if (channel === 'email' && name === 'replies') {

@@ -55,7 +55,7 @@ it.each(SEEDS)('gives for seed %i what the store in memory gives', async (seed) 
 });
 
 it('gives something else than a store in memory that drops a repeated word', async () => {
-  const world = worldOf(8, { pauseShare: 0 });
+  const world = worldOf(6, { pauseShare: 0 });
   const memory = await inMemory(world, { repeatsUnheard: true });
   expect((await overPostgres(world)).remains).not.toEqual(memory.remains);
 });
