@@ -9,12 +9,14 @@ import { fileURLToPath } from 'node:url';
 import { withSecrets } from '../config.ts';
 import { openDatabase } from '../db/database.ts';
 import { migrate } from '../db/migrate.ts';
-import { freePort } from '../runtime/processes.ts';
+import { freePort, isPortFree, pause } from '../runtime/processes.ts';
 import { startServices, type Services } from '../runtime/services.ts';
 import { endLeftovers, supervise, type Supervised } from '../runtime/supervisor.ts';
 
 const ENTRY = fileURLToPath(new URL('./fenghuo.mjs', import.meta.url));
 const WATCH_EVERY_MS = 1_000;
+const KEPT_PORT_MS = 5_000;
+const KEPT_PORT_LOOK_MS = 50;
 /**
  * Room for young objects, in MiB. Under a flood of answers a thousand requests are under way; in Node's 16 MiB they were copied
  * again and again, for nearly half of the web process's time, and the states of a city for a quarter of the worker's.
@@ -146,7 +148,7 @@ async function prepareEnvironment(
   const kept = readEnvironment(services.dataDirectory);
   const directory = services.dataDirectory;
   mkdirSync(join(directory, 'logs'), { recursive: true });
-  const webPort = await freePort(portOf(kept['FENGHUO_PUBLIC_URL']));
+  const webPort = await keptPort(kept['FENGHUO_PUBLIC_URL']);
   const environment: Record<string, string> = {
     DATABASE_URL: services.postgres.url,
     FENGHUO_SCHEMA: input.schema ?? 'fenghuo',
@@ -159,8 +161,8 @@ async function prepareEnvironment(
     FENGHUO_METRICS_ADDRESS: '',
   };
   if (!input.sandbox) return environment;
-  const smtpPort = await freePort(portOf(kept['FENGHUO_SMTP_URL']));
-  const gatewayPort = await freePort(portOf(kept['FENGHUO_GATEWAY_URL']));
+  const smtpPort = await keptPort(kept['FENGHUO_SMTP_URL']);
+  const gatewayPort = await keptPort(kept['FENGHUO_GATEWAY_URL']);
   return {
     ...environment,
     FENGHUO_CHANNELS: 'sandbox',
@@ -171,9 +173,13 @@ async function prepareEnvironment(
   };
 }
 
-function portOf(url: string | undefined): { preferred?: number } {
+/** The port of an earlier run, to which links that were sent lead: who held it may still be letting go. Else any free one. */
+async function keptPort(url: string | undefined): Promise<number> {
   const port = url === undefined ? NaN : Number(new URL(url).port);
-  return Number.isInteger(port) && port > 0 ? { preferred: port } : {};
+  if (!Number.isInteger(port) || port <= 0) return freePort();
+  const until = Date.now() + KEPT_PORT_MS;
+  while (!(await isPortFree(port)) && Date.now() < until) await pause(KEPT_PORT_LOOK_MS);
+  return freePort({ preferred: port });
 }
 
 async function applyMigrations(
