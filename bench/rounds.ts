@@ -107,10 +107,13 @@ async function readRun(
 /** Lets a warning expire at once, so that no later rung meets the next one, and waits until all its cells are closed. */
 export async function endWarning(site: Site, warningId: number): Promise<void> {
   await site.database.transaction(async (sql) => {
-    await sql.query('update warnings set expires_at = clock_timestamp() where id = $1', [warningId]);
-    // Overdue, so that the ringer wakes them.
+    // A moment ahead: an end that lies before its own commit would make sends late that could not know of it.
     await sql.query(
-      `update cells set next_deadline = clock_timestamp() - interval '2 seconds' where warning_id = $1`,
+      `update warnings set expires_at = clock_timestamp() + interval '1 second' where id = $1`,
+      [warningId],
+    );
+    await sql.query(
+      `update cells set next_deadline = clock_timestamp() + interval '1 second' where warning_id = $1`,
       [warningId],
     );
   });

@@ -27,7 +27,7 @@ async function outages(sinceMs = 600_000) {
   const now = clock?.now ?? 0;
   const found = await intakeOutages(database, { since: now - sinceMs, now });
   // In whole seconds before now: the clock goes on between two statements.
-  const ago = (at: number | null) => (at === null ? null : Math.round((now - at) / 1_000));
+  const ago = (at: number | null) => (at === null ? null : Math.abs(Math.round((now - at) / 1_000)));
   return found.map(({ from, until }) => [ago(from), ago(until)]);
 }
 
