@@ -219,7 +219,7 @@ function settlementOf(
   result: SendResult,
   at: number,
 ): Settlement {
-  const then = consequence(result.outcome, delivery.attempt, slice.warning.retry);
+  const then = consequence(result, delivery.attempt, slice.warning.retry, slice.warning.speed);
   return {
     deliveryId: delivery.deliveryId,
     attempt: delivery.attempt,
@@ -228,6 +228,7 @@ function settlementOf(
     outcome: result.outcome,
     reason: 'reason' in result ? result.reason : null,
     providerId: 'providerId' in result ? result.providerId : null,
+    sender: result.sender ?? null,
     possibleDuplicate: delivery.possibleDuplicate,
     at,
     retryAfterMs: then.kind === 'retry' ? then.afterMs : null,

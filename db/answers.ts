@@ -12,7 +12,7 @@ export type AnswerAct = {
   warningId: number;
   kind: AnswerKind;
   doneCount: number | null;
-  via: 'page' | 'gateway' | 'command';
+  via: 'page' | 'gateway' | 'command' | 'voice' | 'twilio' | 'desk';
   deliveryId: number | null;
   by:
     | { audience: Audience; recipientId: number }

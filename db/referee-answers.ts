@@ -1,4 +1,5 @@
 /** The referee on answers: none false (3), none lost and none that regresses (8). */
+import type { Channel } from '../domain/rules.ts';
 import type { Sql } from './database.ts';
 import { DELIVERY_ID_STRIDE } from './pages.ts';
 import {
@@ -19,7 +20,7 @@ export type Act = {
   deliveryId: number;
   address: string;
   /** By a reply, or by a link. */
-  via: 'sms' | 'email';
+  via: Channel;
   kind: 'received' | 'done' | 'cannot act';
   /** Milliseconds. */
   at: number;

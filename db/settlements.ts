@@ -49,12 +49,12 @@ async function insertOutcomes(sql: Sql, slice: SettledSlice): Promise<void> {
   const column = <T>(pick: (settlement: Settlement) => T) => settlements.map(pick);
   await sql.query(
     `insert into deliveries (id, attempt, page_id, warning_id, cell_id, unit_id, recipient_id, audience, purpose, step,
-       channel, outcome, reason, provider_id, possible_duplicate, at)
+       channel, outcome, reason, provider_id, sender, possible_duplicate, at)
      select d.id, d.attempt, $1, $2, $3, d.unit_id, d.recipient_id, $4, $5, $6, $7, d.outcome, d.reason, d.provider_id,
-       d.possible_duplicate, d.at
+       d.sender, d.possible_duplicate, d.at
      from unnest($8::bigint[], $9::smallint[], $10::int[], $11::bigint[], $12::text[], $13::text[], $14::text[],
-       $15::boolean[], $16::timestamptz[])
-       as d (id, attempt, unit_id, recipient_id, outcome, reason, provider_id, possible_duplicate, at)`,
+       $15::text[], $16::boolean[], $17::timestamptz[])
+       as d (id, attempt, unit_id, recipient_id, outcome, reason, provider_id, sender, possible_duplicate, at)`,
     [
       page.pageId,
       page.warningId,
@@ -70,6 +70,7 @@ async function insertOutcomes(sql: Sql, slice: SettledSlice): Promise<void> {
       column((settlement) => settlement.outcome),
       column((settlement) => settlement.reason),
       column((settlement) => settlement.providerId),
+      column((settlement) => settlement.sender),
       column((settlement) => settlement.possibleDuplicate),
       column((settlement) => new Date(settlement.at).toISOString()),
     ],

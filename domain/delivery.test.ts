@@ -67,7 +67,7 @@ describe('what follows from an attempt', () => {
     ['unknown', 1, { kind: 'retry', afterMs: 15_000, possibleDuplicate: true }],
     ['unknown', 4, { kind: 'exhausted' }],
   ] as const)('%s at attempt %i', (one, attempt, expected) => {
-    expect(consequence(one, attempt, RETRY)).toEqual(expected);
+    expect(consequence({ outcome: one }, attempt, RETRY)).toEqual(expected);
   });
 
   test('any run of outcomes comes to rest within the attempts that the rules allow', () => {
@@ -79,7 +79,7 @@ describe('what follows from an attempt', () => {
     fc.assert(
       fc.property(retry, fc.infiniteStream(outcome), (rules, outcomes) => {
         for (let attempt = 1; attempt <= rules.attemptsMost; attempt += 1) {
-          const follows = consequence(outcomes.next().value as Outcome, attempt, rules);
+          const follows = consequence({ outcome: outcomes.next().value as Outcome }, attempt, rules);
           if (follows.kind !== 'retry') return;
           expect(attempt).toBeLessThan(rules.attemptsMost);
           expect(follows.afterMs).toBeGreaterThan(0);
@@ -93,7 +93,7 @@ describe('what follows from an attempt', () => {
   test('only an unknown outcome makes a possible duplicate', () => {
     fc.assert(
       fc.property(outcome, fc.integer({ min: 1, max: 6 }), (one, attempt) => {
-        const follows = consequence(one, attempt, RETRY);
+        const follows = consequence({ outcome: one }, attempt, RETRY);
         return follows.kind !== 'retry' || follows.possibleDuplicate === (one === 'unknown');
       }),
     );

@@ -2,6 +2,7 @@
  * What becomes of a delivery. Outcomes of single attempts only ever raise a delivery's state, so late, repeated or
  * reordered news change nothing.
  */
+import { classOf } from './results.ts';
 import type { Rules } from './rules.ts';
 
 /** What came of one attempt, as PostgreSQL keeps it. */
@@ -41,8 +42,18 @@ export type Consequence =
   | { kind: 'exhausted' }
   | { kind: 'nothing' };
 
-/** Attempts are bounded by the rule pack; an unknown outcome is tried again, flagged as a possible duplicate. */
-export function consequence(outcome: Outcome, attempt: number, retry: Rules['retry']): Consequence {
+/**
+ * What follows from an attempt. Attempts are bounded by the rule pack and by the class of the result; an unknown outcome is tried
+ * again, flagged as a possible duplicate. `speed` shortens a class's own waiting, as it has shortened the rule pack's.
+ */
+export function consequence(
+  result: { outcome: Outcome; reason?: string | null },
+  attempt: number,
+  retry: Rules['retry'],
+  speed = 1,
+): Consequence {
+  const { outcome } = result;
+  const rule = classOf(result.reason ?? '');
   switch (outcome) {
     case 'handed off':
     case 'merged':
@@ -51,13 +62,12 @@ export function consequence(outcome: Outcome, attempt: number, retry: Rules['ret
       return { kind: 'exhausted' };
     case 'dropped':
       return { kind: 'nothing' };
-    case 'later':
-      if (attempt >= retry.attemptsMost) return { kind: 'exhausted' };
-      return {
-        kind: 'retry',
-        afterMs: retry.laterMs[Math.min(attempt, retry.laterMs.length) - 1] ?? 0,
-        possibleDuplicate: false,
-      };
+    case 'later': {
+      if (attempt >= (rule?.attemptsMost ?? retry.attemptsMost)) return { kind: 'exhausted' };
+      const afterMs = retry.laterMs[Math.min(attempt, retry.laterMs.length) - 1] ?? 0;
+      const leastMs = Math.ceil((rule?.afterMsLeast ?? 0) / speed);
+      return { kind: 'retry', afterMs: Math.max(afterMs, leastMs), possibleDuplicate: false };
+    }
     case 'unknown':
       if (attempt >= retry.attemptsMost) return { kind: 'exhausted' };
       return { kind: 'retry', afterMs: retry.unknownMs, possibleDuplicate: true };

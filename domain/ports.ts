@@ -2,6 +2,7 @@
  * The doors of the core: what a channel is, whatever vendor stands behind it.
  * A channel file knows one vendor and maps its results to these outcomes in one table.
  */
+import type { ResultClass } from './results.ts';
 import type { Channel } from './rules.ts';
 
 /** One message, ready to go. Addresses and texts exist here and in PostgreSQL only, never in Temporal or a log. */
@@ -24,15 +25,19 @@ export type OutgoingMessage = {
   exercise: { step: string; speed: number } | null;
 };
 
-/** What came of handing one message to a channel. `reason` is a code of ours: vendors' texts contain phone numbers. */
-export type SendResult =
+/**
+ * What came of handing one message to a channel. `reason` is a result class or a code of ours: vendors' texts contain phone
+ * numbers. `sender` names who carried it, where a channel has several.
+ */
+export type SendResult = { sender?: string } & (
   | { outcome: 'handed off'; providerId: string }
   /** Final: no further attempt by this channel. */
   | { outcome: 'failed'; reason: string }
   /** Provably not accepted: safe to send again. */
   | { outcome: 'later'; reason: string }
   /** The message may have been accepted. */
-  | { outcome: 'unknown'; reason: string };
+  | { outcome: 'unknown'; reason: string }
+);
 
 export type ChannelPort = {
   readonly channel: Channel;
@@ -44,5 +49,20 @@ export type ChannelPort = {
   readonly messageTimeoutMs: number;
   /** Never throws for what a provider may do; a throw is a defect and counts as `unknown`. */
   send(message: OutgoingMessage): Promise<SendResult>;
+  /**
+   * Asks the provider for an earlier attempt whose outcome was unknown: the provider's id where it has the message, null where it
+   * has not, `unknown` where it cannot be asked right now. Left out where a provider cannot be asked at all.
+   */
+  find?(message: OutgoingMessage, attempt: number): Promise<{ providerId: string } | null | 'unknown'>;
+  /** How long until this channel takes messages again, in milliseconds; 0 where it does. Left out: always. */
+  closedForMs?(): Promise<number>;
   close(): Promise<void>;
+};
+
+/** One vendor's way to carry a channel's messages. A channel may have several senders; `routeSenders` makes one port of them. */
+export type SenderPort = ChannelPort & {
+  /** Unique, such as `twilio-sms`; it stands with each delivery and in the table of senders. */
+  readonly id: string;
+  /** Why this sender cannot carry a message to this address; null where it can. By the country's rules: see capabilities.ts. */
+  refuses(address: string): ResultClass | null;
 };

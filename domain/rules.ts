@@ -7,8 +7,14 @@ import { LEVELS, type LevelId } from './levels.ts';
 import type { TierId } from './tiers.ts';
 import { MINUTE_MS } from './time.ts';
 
-export const CHANNELS = ['sms', 'email'] as const;
+/** By what a message travels; who carries it is a sender, and a channel may have several. */
+export const CHANNELS = ['sms', 'voice', 'email', 'loudspeaker', 'chat', 'push'] as const;
 export type Channel = (typeof CHANNELS)[number];
+
+/** Something for each channel. */
+export function perChannel<T>(of: (channel: Channel) => T): Record<Channel, T> {
+  return Object.fromEntries(CHANNELS.map((channel) => [channel, of(channel)])) as Record<Channel, T>;
+}
 
 /** A number and where it was found; `choice` names a product choice that has no source. */
 const cited = z.strictObject({ value: z.number().nonnegative(), source: z.string() });

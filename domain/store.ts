@@ -188,6 +188,8 @@ export type Settlement = {
   /** A `DropReason`, or a channel's own code. */
   reason: string | null;
   providerId: string | null;
+  /** Which sender of the channel carried it; null where none did. */
+  sender: string | null;
   possibleDuplicate: boolean;
   at: Instant;
   /** Set where the outcome asks for another attempt. */

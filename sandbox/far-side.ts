@@ -1,5 +1,5 @@
 /** What both stand-ins share: a message is recorded, counted and then noticed by its reader. */
-import type { Channel } from '../domain/rules.ts';
+import { perChannel, type Channel } from '../domain/rules.ts';
 import type { Arrival, Crowd } from './crowd.ts';
 import type { FaultPlan } from './faults.ts';
 import type { Ledger, LedgerMessage } from './ledger.ts';
@@ -78,7 +78,7 @@ export class FarSide {
 }
 
 function noCounts(): FarSideCounts {
-  return { messages: { sms: 0, email: 0 }, acts: 0 };
+  return { messages: perChannel(() => 0), acts: 0 };
 }
 
 /** `<delivery>.<attempt>`; what has another form is a delivery of its own with attempt 0. */

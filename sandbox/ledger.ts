@@ -7,7 +7,7 @@
 import { createReadStream, mkdirSync, openSync, closeSync, fstatSync, readSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import type { Channel } from '../domain/rules.ts';
+import { perChannel, type Channel } from '../domain/rules.ts';
 
 /** A message that the far side took. */
 export type LedgerMessage = {
@@ -94,7 +94,7 @@ export async function readLedger(
   only: { warningId?: string } = {},
 ): Promise<LedgerSummary> {
   const summary: LedgerSummary = {
-    messages: { sms: 0, email: 0 },
+    messages: perChannel(() => 0),
     deliveries: new Map(),
     attempts: new Map(),
     arrivals: new Map(),

@@ -13,7 +13,7 @@ export type PeopleModel = {
   /** Officials who, when they answer, say that they cannot act. Drawn by address. */
   cannotActShare: number;
   /** Messages of a channel that are noticed. Drawn by address, step and channel: a second message has its own chance. */
-  wokenShare: Record<Channel, number>;
+  wokenShare: Partial<Record<Channel, number>>;
   /** Households that answer a message at all; most only read it. */
   householdAnswersShare: number;
   /** Half of the answers come within this time after the message; real minutes, divided by the Exercise's speed. */
@@ -27,7 +27,7 @@ export type PeopleModel = {
 export const USUAL_PEOPLE: PeopleModel = {
   neverAnswersShare: 0.05,
   cannotActShare: 0.01,
-  wokenShare: { sms: 0.75, email: 0.6 },
+  wokenShare: { sms: 0.75, voice: 0.85, email: 0.6, loudspeaker: 0, chat: 0.5, push: 0.3 },
   householdAnswersShare: 0.2,
   medianDelayMinutes: 1.5,
   delaySigma: 0.8,
@@ -62,7 +62,7 @@ export function decide(
   const [woken = 0, radius = 0, angle = 0] = draws(seed, 'message', address, step, channel);
   const household = step.startsWith(HOUSEHOLD_STEP);
   const neverAnswers = !household && never < model.neverAnswersShare;
-  const channelWakes = woken < (household ? model.householdAnswersShare : model.wokenShare[channel]);
+  const channelWakes = woken < (household ? model.householdAnswersShare : (model.wokenShare[channel] ?? 0));
   return {
     neverAnswers,
     channelWakes,

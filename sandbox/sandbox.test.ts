@@ -12,6 +12,7 @@ import { createEmailChannel } from '../channels/email.ts';
 import { createSmsGatewayChannel } from '../channels/sms-gateway.ts';
 import type { ChannelPort, OutgoingMessage } from '../domain/ports.ts';
 import { parseReply } from '../domain/reply.ts';
+import type { Channel } from '../domain/rules.ts';
 import type { FaultPlan } from './faults.ts';
 import { ledgerMessages, readLedger, type LedgerMessage } from './ledger.ts';
 import type { PeopleModel } from './people.ts';
@@ -77,7 +78,7 @@ function channelsTo(
   return { email, sms };
 }
 
-function messageFor(channel: 'email' | 'sms', deliveryId: string, change: Partial<OutgoingMessage> = {}) {
+function messageFor(channel: Channel, deliveryId: string, change: Partial<OutgoingMessage> = {}) {
   return channel === 'email'
     ? outgoing({ deliveryId, text: mailText(web.url, deliveryId), ...change })
     : outgoing({ deliveryId, address: `+86100${deliveryId}`, parameters: smsParameters(), ...change });

@@ -38,7 +38,7 @@ function createChannel(channel: Channel, config: Config, live: boolean): Channel
         live,
       });
     default:
-      return channel satisfies never;
+      return null;
   }
 }
 
