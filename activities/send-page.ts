@@ -115,10 +115,46 @@ async function settleOne(
 ): Promise<Settlement> {
   const without = withoutSending(dependencies, slice, delivery, stopAt);
   if (without) return without;
-  const result = await handOver(dependencies.channel, messageOf(dependencies, slice, delivery));
+  const message = messageOf(dependencies, slice, delivery);
+  if (delivery.possibleDuplicate) {
+    const instead = await insteadOfAgain(dependencies.channel, slice, delivery, message);
+    if (instead) return instead(slice.now + Math.ceil(dependencies.monotonic() - claimedAt));
+    const late = withoutSending(dependencies, slice, delivery, stopAt);
+    if (late) return late;
+  }
+  const result = await handOver(dependencies.channel, message);
   // PostgreSQL's clock was read after the claim was asked for, so this is never earlier than the hand-off was. Counted from
   // the begin of this send it would be: deliveries wait for their turn within a slice, and their deadlines came too early.
   return settlementOf(slice, delivery, result, slice.now + Math.ceil(dependencies.monotonic() - claimedAt));
+}
+
+/**
+ * An attempt that may have arrived is looked for before it is repeated: in what its provider has reported since, then by asking the
+ * provider. Found, it is adopted as it is; null where the message has to go again, as a possible duplicate.
+ */
+async function insteadOfAgain(
+  channel: ChannelPort,
+  slice: ClaimedSlice,
+  delivery: ClaimedDelivery,
+  message: OutgoingMessage,
+): Promise<((at: number) => Settlement) | null> {
+  const adopted =
+    (reason: string, found: { providerId: string | null; sender?: string }) => (at: number) => ({
+      ...settlementOf(
+        slice,
+        delivery,
+        { outcome: 'handed off', ...found, providerId: found.providerId ?? '' },
+        at,
+      ),
+      providerId: found.providerId,
+      reason,
+      possibleDuplicate: false,
+    });
+  if (delivery.heardOf) return adopted('adopted-by-receipt', delivery.heardOf);
+  const found = (await channel.find?.(message, delivery.attempt - 1).catch(() => 'unknown' as const)) ?? null;
+  if (found !== null && found !== 'unknown') return adopted('adopted-by-listing', found);
+  if (slice.warning.retry.whenUnknown !== 'quiet') return null;
+  return (at) => settlementOf(slice, delivery, { outcome: 'failed', reason: 'not-repeated' }, at);
 }
 
 /** Deliveries that need no send: dropped by the guard, merged into another, without an address, or out of time. */
@@ -142,6 +178,10 @@ function withoutSending(
   if (refused) return settlementOf(slice, delivery, { outcome: 'failed', reason: refused }, slice.now);
   if (delivery.address === null) {
     return settlementOf(slice, delivery, { outcome: 'failed', reason: 'no-address' }, slice.now);
+  }
+  if (delivery.throttledMs > 0) {
+    const later = settlementOf(slice, delivery, { outcome: 'later', reason: 'person-throttled' }, slice.now);
+    return { ...later, retryAfterMs: delivery.throttledMs };
   }
   if (dependencies.monotonic() >= stopAt) {
     return settlementOf(slice, delivery, { outcome: 'later', reason: 'out-of-time' }, slice.now);
@@ -201,6 +241,7 @@ function messageOf(
     deliveryId: String(delivery.deliveryId),
     attempt: delivery.attempt,
     warningId: String(page.warningId),
+    level: warning.level,
     kind: warning.kind,
     synthetic: delivery.synthetic,
     address: delivery.address ?? '',

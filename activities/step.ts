@@ -138,6 +138,7 @@ async function runTurn(tx: StepTransaction, cell: LockedCell, letters: readonly 
   await tx.putLetters(result.letters);
   await tx.putDeadLetters(result.dead);
   planned.push(...(await householdDeliveries(tx, cell, result.changed)));
+  await tellOfHouseholds(tx, cell, planned);
   return { result, pages: groupPages(planned) };
 }
 
@@ -200,7 +201,7 @@ function ranksOf(send: Send): { rankFrom: number; rankTo: number } {
 
 function pagePlace(send: Send): Pick<PlannedPage, 'purpose' | 'step'> {
   if (send.kind === 'rung') return { purpose: 'rung', step: send.rung };
-  return { purpose: send.kind, step: send.kind === 'end report' ? 0 : send.number };
+  return { purpose: send.kind, step: 'number' in send ? send.number : 0 };
 }
 
 /** Households hear when the unit they stand under opens: told by count, many groups to a page. */
@@ -220,6 +221,20 @@ async function householdDeliveries(tx: StepTransaction, cell: LockedCell, change
     audience: 'households' as const,
     delivery: { unitId, recipientId: householdId },
   }));
+}
+
+/** Units whose households are told hear of it, where the rules send somebody to the doors of those who do not answer. */
+async function tellOfHouseholds(
+  tx: StepTransaction,
+  cell: LockedCell,
+  planned: readonly SinglePlan[],
+): Promise<void> {
+  if (!cell.warning.rules.doors) return;
+  const told = planned
+    .filter(({ purpose }) => purpose === 'household')
+    .map(({ delivery }) => delivery.unitId);
+  const message = { kind: 'households told', at: cell.now } as const;
+  await tx.putLetters([...new Set(told)].map((unitId) => ({ unitId, message })));
 }
 
 // ── the end of a step ───────────────────────────────────────────────────────────────────────────────────────

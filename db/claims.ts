@@ -3,10 +3,11 @@
  * that any number of workers may send one page, and a page may be run twice.
  */
 import { guard, type AnswerFact, type Purpose } from '../domain/guard.ts';
-import type { Channel } from '../domain/rules.ts';
+import type { Channel, Rules } from '../domain/rules.ts';
 import type { Audience, Claimed, ClaimedDelivery, ClaimedSlice, PageHead } from '../domain/store.ts';
 import type { Database, Sql } from './database.ts';
 import { DELIVERY_ID_STRIDE } from './pages.ts';
+import { PAUSED } from './pauses.ts';
 import { readMessageFacts, takeMessageKeys, type Member } from './recipients.ts';
 
 type PageRow = {
@@ -22,6 +23,9 @@ type PageRow = {
   ended: boolean;
 };
 
+/** While everything is paused, open pages look again so often: each look is a few events of a workflow's history. */
+const PAUSED_LOOK_MS = 5_000;
+
 /** Claims the next free slice; see `PageStore.claim`. */
 export async function claimSlice(
   database: Database,
@@ -31,14 +35,15 @@ export async function claimSlice(
   return database.transaction(async (sql) => {
     const page = await lockPage(sql, pageId);
     if (!page || page.ended) return { kind: 'ended' };
-    const [taken] = await sql.query<{ next: number; wait_ms: number | null }>(
+    const [taken] = await sql.query<{ next: number; wait_ms: number | null; paused: boolean }>(
       `select coalesce(max(first + size), 0)::int as next,
          (extract(epoch from min(lease_until) filter (where settled_at is null) - clock_timestamp()) * 1000)::float8
-           as wait_ms
+           as wait_ms, ${PAUSED} as paused
        from claims where page_id = $1`,
       [pageId],
       'claims-taken',
     );
+    if (taken?.paused) return { kind: 'wait', waitMs: PAUSED_LOOK_MS };
     const first = taken?.next ?? 0;
     if (first >= page.size) return { kind: 'wait', waitMs: Math.max(0, Math.ceil(taken?.wait_ms ?? 0)) };
     const size = Math.min(input.most, page.size - first);
@@ -101,15 +106,19 @@ async function readSlice(
       recipientId: member.recipientId,
       answers: answers.get(member.unitId) ?? [],
     });
-    return reason ?? (facts[index]?.digest?.count === 0 ? ('no-longer-needed' as const) : null);
+    const { digest, doors } = facts[index] ?? {};
+    return reason ?? ((digest ?? doors)?.count === 0 ? ('no-longer-needed' as const) : null);
   });
   const goes = members.filter((member, index) => dropped[index] === null && member.keyed);
+  const throttled = await readThrottled(sql, page, members, warning.throttle);
   const keys = options.takeKeys ? await takeMessageKeys(sql, head, goes) : new Map<number, null>();
   const deliveries = members.map((member, index): ClaimedDelivery => ({
     ...member,
     bridge: null,
     digest: null,
     report: null,
+    doors: null,
+    throttledMs: throttled.get(member.recipientId) ?? 0,
     ...facts[index],
     units: facts[index]?.units ?? [],
     drop: dropped[index] ?? null,
@@ -137,7 +146,7 @@ async function readMembers(sql: Sql, page: PageRow, first: number, size: number)
       ? `left join people r on r.id = m.recipient_id
          left join person_channels a on a.person_id = m.recipient_id and a.channel = $5`
       : `left join households r on r.id = m.recipient_id
-         left join lateral (select r.address where r.channel = $5) a on true`;
+         left join lateral (select r.address, r.fault where r.channel = $5) a on true`;
   const rows = await sql.query<{
     delivery_id: number;
     attempt: number;
@@ -147,13 +156,19 @@ async function readMembers(sql: Sql, page: PageRow, first: number, size: number)
     language: 'zh' | 'en' | null;
     synthetic: boolean | null;
     possible_duplicate: boolean;
+    heard_of: ClaimedDelivery['heardOf'];
     keyed: boolean;
   }>(
     `select coalesce(m.delivery_id, $1::bigint * $4 + $2 + m.place - 1) as delivery_id, coalesce(m.attempt, 1) as attempt,
-       m.unit_id, m.recipient_id, a.address, r.language, r.synthetic,
+       m.unit_id, m.recipient_id, case when a.fault is null then a.address end as address, r.language, r.synthetic,
        m.delivery_id is not null and (
          select true from deliveries d where d.id = m.delivery_id and d.outcome = 'unknown' limit 1) is true
          as possible_duplicate,
+       -- Only for a repeated attempt: what its provider has reported of an earlier one.
+       case when m.delivery_id is not null then (
+         select json_build_object('providerId', r.provider_id, 'sender', r.sender) from receipts r
+         where r.delivery_id = m.delivery_id and r.attempt < m.attempt
+           and r.state not in ('undelivered', 'failed') limit 1) end as heard_of,
        ${page.audience === 'people' ? '(select count(*) from posts p where p.person_id = m.recipient_id) > 1' : 'false'}
          as keyed
      from pages g,
@@ -173,14 +188,47 @@ async function readMembers(sql: Sql, page: PageRow, first: number, size: number)
     language: row.language ?? 'zh',
     synthetic: row.synthetic ?? true,
     possibleDuplicate: row.possible_duplicate,
+    heardOf: row.heard_of,
     keyed: row.keyed,
   }));
+}
+
+/** How long until each of these people may have another message by this channel; only those who must wait are named. */
+async function readThrottled(
+  sql: Sql,
+  page: PageRow,
+  members: readonly Member[],
+  throttle: Rules['throttle'] | null,
+): Promise<Map<number, number>> {
+  if (!throttle || page.audience !== 'people' || page.purpose === 'cancel notice') return new Map();
+  const rows = await sql.query<{ recipient_id: number; wait_ms: number }>(
+    // By the units, because deliveries are found by warning and unit; the window is short, and so is the list of warnings.
+    `select recipient_id, wait_ms from (
+       select d.recipient_id, row_number() over latest as nth,
+         (extract(epoch from d.at + $6 * interval '1 millisecond' - clock_timestamp()) * 1000)::float8 as wait_ms
+       from warnings w join deliveries d on d.warning_id = w.id and d.unit_id = any($1)
+       where w.expires_at > clock_timestamp() - interval '1 day' and d.recipient_id = any($2) and d.audience = 'people'
+         and d.channel = $3 and d.outcome = 'handed off' and d.at > clock_timestamp() - $6 * interval '1 millisecond'
+         and w.kind = (select kind from warnings where id = $4)
+       window latest as (partition by d.recipient_id order by d.at desc)) sent
+     where nth = $5 and wait_ms > 0`,
+    [
+      [...new Set(members.map((member) => member.unitId))],
+      [...new Set(members.map((member) => member.recipientId))],
+      page.channel,
+      page.warning_id,
+      throttle.messages,
+      throttle.withinMs,
+    ],
+    'read-throttled',
+  );
+  return new Map(rows.map((row) => [row.recipient_id, Math.ceil(row.wait_ms)]));
 }
 
 async function readWarning(sql: Sql, warningId: number) {
   const [row] = await sql.query<ClaimedSlice['warning'] & { now: number; issuedAt: number }>(
     `select status, revision, kind, hazard, level, issuer, text_zh as "textZh", text_en as "textEn", speed,
-       rules->'retry' as retry,
+       rules->'retry' as retry, rules->'throttle' as throttle,
        (extract(epoch from issued_at) * 1000)::float8 as "issuedAt",
        (extract(epoch from expires_at) * 1000)::float8 as "expiresAt",
        floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now

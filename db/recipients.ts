@@ -7,10 +7,13 @@ import { DELIVERY_ID_STRIDE } from './pages.ts';
 /** Silent units a digest names; the rest is a number. */
 const DIGEST_NAMES_MAX = 6;
 
-export type Member = Omit<ClaimedDelivery, 'units' | 'bridge' | 'digest' | 'report' | 'drop' | 'mergedInto'>;
+export type Member = Omit<
+  ClaimedDelivery,
+  'units' | 'bridge' | 'digest' | 'report' | 'doors' | 'throttledMs' | 'drop' | 'mergedInto'
+>;
 
 export type MessageFacts = Pick<ClaimedDelivery, 'units'> &
-  Partial<Pick<ClaimedDelivery, 'bridge' | 'digest' | 'report'>>;
+  Partial<Pick<ClaimedDelivery, 'bridge' | 'digest' | 'report' | 'doors'>>;
 
 /** For each member: the names of the recipient's units, and what the page's purpose needs beside them. */
 export async function readMessageFacts(
@@ -35,6 +38,9 @@ export async function readMessageFacts(
       ...(page.purpose === 'digest' ? { digest: await readDigest(sql, page.warningId, member.unitId) } : {}),
       ...(page.purpose === 'end report'
         ? { report: await readReport(sql, page.warningId, member.unitId) }
+        : {}),
+      ...(page.purpose === 'door to door'
+        ? { doors: await readDoors(sql, page.warningId, member.unitId) }
         : {}),
     });
   }
@@ -88,11 +94,24 @@ async function readDigest(sql: Sql, warningId: number, unitId: number) {
        union all select unit_id from unit_states where warning_id = $1 and reports_to = $2) as below
      join units u on u.id = below.id
      join lateral (select * from unit_states x where x.warning_id = $1 and x.unit_id = below.id offset 0) s on true
-     where coalesce(s.reports_to, u.parent_id) = $2 and s.status <> 'answered'
-       and (s.silent_at is not null or s.state->>'cannotActAt' is not null)
+     where coalesce(s.reports_to, u.parent_id) = $2 and (s.overdue_at is not null and s.done_at is null
+       or s.status <> 'answered' and (s.silent_at is not null or s.state->>'cannotActAt' is not null))
      order by s.silent_at limit $3`,
     [warningId, unitId, DIGEST_NAMES_MAX],
     'read-digest',
+  );
+  return { count: rows[0]?.count ?? 0, names: rows.map((row) => row.name) };
+}
+
+/** Households of the unit that have not answered. */
+async function readDoors(sql: Sql, warningId: number, unitId: number) {
+  const rows = await sql.query<{ name: string; count: number }>(
+    `select h.name, count(*) over ()::int as count from households h
+     where h.unit_id = $2 and not exists (
+       select from answers a where a.warning_id = $1 and a.unit_id = $2 and a.household_id = h.id)
+     order by h.id limit $3`,
+    [warningId, unitId, DIGEST_NAMES_MAX],
+    'read-doors',
   );
   return { count: rows[0]?.count ?? 0, names: rows.map((row) => row.name) };
 }

@@ -86,7 +86,9 @@ async function insertRetries(sql: Sql, slice: SettledSlice): Promise<void> {
      select r.delivery_id, r.attempt, $1, $2, r.unit_id, r.recipient_id,
        clock_timestamp() + r.after_ms * interval '1 millisecond'
      from unnest($3::bigint[], $4::smallint[], $5::int[], $6::bigint[], $7::int[])
-       as r (delivery_id, attempt, unit_id, recipient_id, after_ms)`,
+       as r (delivery_id, attempt, unit_id, recipient_id, after_ms)
+     -- A receipt may have asked for the same attempt before this slice was settled.
+     on conflict do nothing`,
     [
       slice.page.cellId,
       slice.page.pageId,

@@ -114,16 +114,18 @@ export async function saveUnits(
     });
   await sql.query(
     `insert into unit_states (warning_id, unit_id, cell_id, tier, status, ended, opened_at, told_at,
-       answered_at, silent_at, rung, next_at, state, reports_to)
+       answered_at, silent_at, rung, next_at, state, reports_to, done_at, overdue_at)
      select $1, t.unit_id, $2, t.tier, t.status, t.ended, t.opened_at, t.told_at, t.answered_at, t.silent_at,
-       t.rung, t.next_at, t.state, t.reports_to
+       t.rung, t.next_at, t.state, t.reports_to, t.done_at, t.overdue_at
      from unnest($3::int[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[],
-       $9::timestamptz[], $10::timestamptz[], $11::smallint[], $12::timestamptz[], $13::json[], $14::int[])
-       as t (unit_id, tier, status, ended, opened_at, told_at, answered_at, silent_at, rung, next_at, state, reports_to)
+       $9::timestamptz[], $10::timestamptz[], $11::smallint[], $12::timestamptz[], $13::json[], $14::int[],
+       $15::timestamptz[], $16::timestamptz[])
+       as t (unit_id, tier, status, ended, opened_at, told_at, answered_at, silent_at, rung, next_at, state, reports_to,
+         done_at, overdue_at)
      on conflict (warning_id, unit_id) do update set
        status = excluded.status, ended = excluded.ended, opened_at = excluded.opened_at, told_at = excluded.told_at,
        answered_at = excluded.answered_at, silent_at = excluded.silent_at, rung = excluded.rung, next_at = excluded.next_at, state = excluded.state,
-       reports_to = excluded.reports_to`,
+       reports_to = excluded.reports_to, done_at = excluded.done_at, overdue_at = excluded.overdue_at`,
     [
       input.warningId,
       input.cellId,
@@ -139,6 +141,8 @@ export async function saveUnits(
       instant(nextDeadline),
       column((unit) => JSON.stringify(compact(unit))),
       column((unit) => unit.reportsTo),
+      instant((unit) => unit.doneAt),
+      instant((unit) => unit.overdueAt),
     ],
     'save-units',
   );
@@ -164,6 +168,7 @@ export async function findReachable(
        and p.held_from <= to_timestamp($5::float8 / 1000)
        and (p.held_until is null or p.held_until > to_timestamp($5::float8 / 1000))
      join person_channels c on c.person_id = p.person_id and c.channel = any(string_to_array(s.channels, ','))
+       and c.fault is null
      order by 1, 3, 4`,
     [
       sends.map((send) => send.unitId),
@@ -190,7 +195,7 @@ export async function findHouseholds(
 ): Promise<{ householdId: number; unitId: number; channel: Channel }[]> {
   if (unitIds.length === 0) return [];
   const rows = await sql.query<{ id: number; unit_id: number; channel: Channel }>(
-    'select id, unit_id, channel from households where unit_id = any($1) and channel = any($2) order by id',
+    'select id, unit_id, channel from households where unit_id = any($1) and channel = any($2) and fault is null order by id',
     [unitIds, channels],
     'find-households',
   );

@@ -5,7 +5,15 @@
 import type { UnitId } from './unit.ts';
 import type { Instant } from './time.ts';
 
-export type Purpose = 'rung' | 'bridge notice' | 'digest' | 'end report' | 'household' | 'cancel notice';
+export type Purpose =
+  | 'rung'
+  | 'bridge notice'
+  | 'digest'
+  | 'end report'
+  | 'household'
+  | 'cancel notice'
+  | 'done reminder'
+  | 'door to door';
 
 export type WarningFacts = {
   status: 'open' | 'cancelled' | 'expired';
@@ -45,7 +53,8 @@ export function guard(input: {
   if (purpose === 'household') {
     return answers.some((answer) => answer.householdId === input.recipientId) ? 'answered' : null;
   }
-  if (purpose === 'digest' || purpose === 'end report') return null;
+  if (purpose === 'digest' || purpose === 'end report' || purpose === 'door to door') return null;
+  if (purpose === 'done reminder') return doneAnswered(answers) ? 'answered' : null;
   if (unitAnswered(answers)) return 'answered';
   const own = lastOf(answers.filter((answer) => answer.personId === input.recipientId));
   return own?.kind === 'cannot act' ? 'cannot-act' : null;
@@ -55,6 +64,12 @@ export function guard(input: {
 export function unitAnswered(answers: readonly AnswerFact[]): boolean {
   const last = lastOf(answers.filter((answer) => answer.householdId === null));
   return last !== null && last.kind !== 'cannot act';
+}
+
+/** True where an official has said that it is done, or that it cannot be done: neither wants a reminder. */
+function doneAnswered(answers: readonly AnswerFact[]): boolean {
+  const officials = answers.filter((answer) => answer.householdId === null);
+  return officials.some((answer) => answer.kind === 'done') || lastOf(officials)?.kind === 'cannot act';
 }
 
 /** Of two acts in the same millisecond *cannot act* counts: rather one call too many. */

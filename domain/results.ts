@@ -49,6 +49,8 @@ const CLASSES = {
   'mailbox-full': { outcome: 'later', attemptsMost: 2, afterMsLeast: MINUTE_MS },
   'out-of-time': { outcome: 'later' },
   'merge-pending': { outcome: 'later' },
+  /** The rule pack's limit of messages to one person is reached for now. */
+  'person-throttled': { outcome: 'later', attemptsMost: Infinity },
   connection: { outcome: 'later', elsewhere: true },
   // ── heard of later, by a receipt ──
   'handset-off': { outcome: 'later', attemptsMost: 3, afterMsLeast: 5 * MINUTE_MS, meanwhile: true },

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { LEVELS, type LevelId } from './levels.ts';
+import type { QuietHours } from './quiet-hours.ts';
 import type { TierId } from './tiers.ts';
 import { MINUTE_MS } from './time.ts';
 
@@ -21,12 +22,19 @@ const cited = z.strictObject({ value: z.number().nonnegative(), source: z.string
 
 const channels = z.array(z.enum(CHANNELS)).nonempty();
 
+const clockTime = z
+  .string()
+  .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day like 22:00')
+  .transform((text) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3)));
+
 const rungSchema = z.strictObject({
   name: z.string(),
   /** Whom this rung sends to; `nobody` where it only tells the superior or bridges. */
   who: z.enum(['principal', 'deputies', 'everyone', 'nobody']),
   by: z.array(z.enum(CHANNELS)).default([]),
   waitMinutes: cited,
+  /** So many times in a row, such as three calls; each waits as long. */
+  times: z.strictObject({ value: z.number().int().min(1).max(9), source: z.string() }).optional(),
   tellSuperior: z.boolean().default(false),
   bridge: z.boolean().default(false),
 });
@@ -40,11 +48,31 @@ const levelSchema = z.strictObject({
   /** `regular` digests come at the window's pace; past them each window is twice the one before. */
   digest: z.strictObject({ windowMinutes: cited, urgentWindowMinutes: cited, regular: cited, by: channels }),
   endReport: z.strictObject({ tiers: z.array(z.string()), afterMinutes: cited, by: channels }),
-  households: z.strictObject({ by: channels }),
+  /** Where *received* is not enough: units of these tiers are to say *done* in time, and are reminded so often. */
+  done: z
+    .strictObject({
+      tiers: z.array(z.string()).nonempty(),
+      withinMinutes: cited,
+      againMinutes: cited,
+      reminders: cited,
+      by: channels,
+    })
+    .optional(),
+  households: z.strictObject({
+    by: channels,
+    /** Whose leader is to call on the households that have not answered, and when. */
+    doors: z.strictObject({ afterMinutes: cited, by: channels }).optional(),
+  }),
+  /** No rung follows another in these hours of the night, by the clock of China. */
+  quietHours: z.strictObject({ from: clockTime, to: clockTime, source: z.string() }).optional(),
+  /** Messages to one person by one channel within this time; what is above waits. */
+  throttle: z.strictObject({ messages: cited, withinMinutes: cited }).optional(),
   retry: z.strictObject({
     laterMinutes: z.array(cited).nonempty(),
     unknownMinutes: cited,
     attemptsMost: cited,
+    /** An attempt that may have arrived and cannot be found at the provider: `warn` sends again, rather twice than never. */
+    whenUnknown: z.enum(['warn', 'quiet']).default('warn'),
   }),
 });
 
@@ -85,8 +113,14 @@ export type Rules = {
   handOffMaxMs: number;
   digest: { windowMs: number; urgentWindowMs: number; regular: number; by: Channel[] };
   endReport: { tiers: TierId[]; afterMs: number; by: Channel[] };
+  /** The second stage; left out where *received* is enough. */
+  done?: { tiers: TierId[]; withinMs: number; againMs: number; remindersMost: number; by: Channel[] };
   households: { by: Channel[] };
-  retry: { laterMs: number[]; unknownMs: number; attemptsMost: number };
+  /** When households that have not answered are called on; left out where nobody is sent. */
+  doors?: { afterMs: number; by: Channel[] };
+  quietHours?: QuietHours;
+  throttle?: { messages: number; withinMs: number };
+  retry: { laterMs: number[]; unknownMs: number; attemptsMost: number; whenUnknown?: 'warn' | 'quiet' };
 };
 
 /** Resolves a level's rules; `speed` divides every time (Exercises only: the caller has checked). */
@@ -96,7 +130,9 @@ export function resolveRules(pack: RulePack, level: LevelId, speed = 1): Rules {
   return {
     pack: { id: pack.id, version: pack.version },
     level,
-    ladder: from.ladder.map(({ waitMinutes, ...rung }) => ({ ...rung, waitMs: ms(waitMinutes) })),
+    ladder: from.ladder.flatMap(({ waitMinutes, times, ...rung }) =>
+      Array.from({ length: times?.value ?? 1 }, () => ({ ...rung, waitMs: ms(waitMinutes) })),
+    ),
     descendWaitMs: Object.fromEntries(
       Object.entries(from.descendWaitMinutes).map(([tier, wait]) => [tier, ms(wait)]),
     ),
@@ -112,11 +148,32 @@ export function resolveRules(pack: RulePack, level: LevelId, speed = 1): Rules {
       afterMs: ms(from.endReport.afterMinutes),
       by: from.endReport.by,
     },
+    ...(from.done && {
+      done: {
+        tiers: from.done.tiers,
+        withinMs: ms(from.done.withinMinutes),
+        againMs: ms(from.done.againMinutes),
+        remindersMost: from.done.reminders.value,
+        by: from.done.by,
+      },
+    }),
     households: { by: from.households.by },
+    ...(from.households.doors && {
+      doors: { afterMs: ms(from.households.doors.afterMinutes), by: from.households.doors.by },
+    }),
+    // An Exercise that runs faster than life has no nights.
+    ...(from.quietHours &&
+      speed === 1 && {
+        quietHours: { fromMinute: from.quietHours.from, toMinute: from.quietHours.to },
+      }),
+    ...(from.throttle && {
+      throttle: { messages: from.throttle.messages.value, withinMs: ms(from.throttle.withinMinutes) },
+    }),
     retry: {
       laterMs: from.retry.laterMinutes.map(ms),
       unknownMs: ms(from.retry.unknownMinutes),
       attemptsMost: from.retry.attemptsMost.value,
+      whenUnknown: from.retry.whenUnknown,
     },
   };
 }

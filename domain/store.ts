@@ -136,6 +136,11 @@ export type ClaimedDelivery = {
   bridge: { silent: string; reportsTo: string } | null;
   digest: { count: number; names: string[] } | null;
   report: { units: number; answered: number; silent: number } | null;
+  doors: { count: number; names: string[] } | null;
+  /** By the rule pack's limit this person has had enough for now: so long, in milliseconds; 0 where the message may go. */
+  throttledMs: number;
+  /** How the provider is known to have an earlier attempt whose outcome was unknown: by a receipt of it. */
+  heardOf: { providerId: string | null; sender: string } | null;
   /** The person holds several posts: one message per rung, whatever posts and cells; its key is kept. */
   keyed: boolean;
   /** Another delivery to the same person for the same rung goes instead of this one; its outcome, null while unknown. */
@@ -167,6 +172,7 @@ export type ClaimedSlice = {
     textEn: string;
     speed: number;
     retry: Rules['retry'];
+    throttle: Rules['throttle'] | null;
   };
   deliveries: ClaimedDelivery[];
 };

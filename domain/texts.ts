@@ -21,6 +21,14 @@ const ZH = {
   bridge: '您的上级{silent}暂未应答,请直接向{reportsTo}报告。',
   digest: '{unit}所属单位未应答或无法执行{count}个:{names}{more, plural, =0 {} other {等}}。请立即联系。',
   endReport: '{unit}叫应情况:{answered}/{units}个单位已应答,{silent}个未应答。',
+  doneReminder:
+    '{issuer}{hazard}{level}预警:{units}已确认收到,尚未报告落实。落实后请回复 2 转移人数 {number},无法执行回复 3 {number}。',
+  doneReminderMail:
+    '{issuer}{hazard}{level}预警:{units}已确认收到,尚未报告落实。落实后请打开下面的链接报告:\n{link}\n编号 {number}',
+  doors:
+    '{units}有{count}户未应答,请上门逐户通知:{names}{more, plural, =0 {} other {等}}。全部通知后回复 2 户数 {number}。',
+  doorsMail:
+    '{units}有{count}户未应答,请上门逐户通知:{names}{more, plural, =0 {} other {等}}。打开下面的链接逐户登记:\n{link}\n编号 {number}',
   cancel: '{issuer}解除{hazard}{level}预警信号(W{warningId})。此前消息不再有效。',
   subject: '{hazard}{level}预警 {place}',
   subjectCancel: '解除{hazard}{level}预警 {place}',
@@ -38,6 +46,14 @@ const EN: Record<TextKey, string> = {
   digest:
     'Below {unit}, {count, plural, one {# unit has} other {# units have}} not answered or cannot act: {names}{more, plural, =0 {} other { and more}}. Contact them now.',
   endReport: '{unit}: {answered} of {units} units have answered, {silent} silent.',
+  doneReminder:
+    '{issuer}, {level} {hazard} warning: {units} confirmed but has not reported that it is done. When it is, reply 2, the number of people moved, and {number}; reply 3 {number} if you cannot act.',
+  doneReminderMail:
+    '{issuer}, {level} {hazard} warning: {units} confirmed but has not reported that it is done. When it is, open this link:\n{link}\nnumber {number}',
+  doors:
+    '{units}: {count, plural, one {# household has} other {# households have}} not answered. Go from door to door: {names}{more, plural, =0 {} other { and more}}. When all are told, reply 2, their number, and {number}.',
+  doorsMail:
+    '{units}: {count, plural, one {# household has} other {# households have}} not answered. Go from door to door: {names}{more, plural, =0 {} other { and more}}. Report each on this page:\n{link}\nnumber {number}',
   cancel: '{issuer} lifted the {level} {hazard} warning (W{warningId}). Earlier messages no longer apply.',
   subject: '{hazard}, {level} warning: {place}',
   subjectCancel: 'Lifted: {hazard}, {level} warning: {place}',
@@ -66,6 +82,8 @@ export type MessageContent = {
   link: string | null;
   bridge: { silent: string; reportsTo: string } | null;
   digest: { count: number; names: readonly string[] } | null;
+  /** Households that have not answered. */
+  doors?: { count: number; names: readonly string[] } | null;
   report: { units: number; answered: number; silent: number } | null;
 };
 
@@ -111,6 +129,19 @@ function body(warning: WarningText, content: MessageContent): string {
       return [issued, say(language, 'answerHousehold', { number: content.number })].join(separator);
     case 'digest':
       return say(language, 'digest', digestWords(units, language, content.digest));
+    case 'done reminder': {
+      const facts = { ...words(language, warning), issuer: warning.issuer, units, number: content.number };
+      return content.link === null
+        ? say(language, 'doneReminder', facts)
+        : say(language, 'doneReminderMail', { ...facts, link: content.link });
+    }
+    case 'door to door': {
+      const { unit, ...doors } = digestWords(units, language, content.doors);
+      const facts = { units: unit, ...doors, number: content.number };
+      return content.link === null
+        ? say(language, 'doors', facts)
+        : say(language, 'doorsMail', { ...facts, link: content.link });
+    }
     case 'end report':
       return say(language, 'endReport', {
         unit: units,
@@ -126,7 +157,7 @@ function body(warning: WarningText, content: MessageContent): string {
   }
 }
 
-function digestWords(unit: string, language: Language, digest: MessageContent['digest']) {
+function digestWords(unit: string, language: Language, digest: MessageContent['digest'] | undefined) {
   const names = digest?.names ?? [];
   const count = digest?.count ?? 0;
   return {

@@ -113,7 +113,7 @@ class Unit {
   get sent(): string[] {
     const words = this.sends.map((send) => {
       if (send.kind === 'rung') return `rung ${send.rung} to ${send.who}`;
-      return send.kind === 'end report' ? send.kind : `${send.kind} ${send.number}`;
+      return 'number' in send ? `${send.kind} ${send.number}` : send.kind;
     });
     this.sends = [];
     return words;

@@ -15,12 +15,17 @@
  * and from each of these `cancelled` or `expired` ends it. While it is open it climbs its ladder, a rung at a time: a rung
  * begins by a send, its deadline counts from the first hand-off to a channel, and the next rung begins when the deadline
  * passes, when every delivery of the rung is exhausted, or when none was handed off in time. While nobody could answer,
- * because the intake of answers was out, no deadline passes (within `EXTENSION_MS_MAX`); all other timers run on.
+ * because the intake of answers was out, no deadline passes (within `EXTENSION_MS_MAX`); all other timers run on. In the quiet
+ * hours of a low level no rung follows another, but for *cannot act*: somebody is awake then.
+ *
+ * Where the rules want it, *received* is the first of two stages: the unit is reminded until it says *done*, and its superior
+ * hears when it does not.
  *
  * Messages of one instant give the same path in any order between units; within one unit `messageOrder` sorts them, and
  * of a person's words the one spoken last counts, whenever it arrives.
  */
 import { EXTENSION_MS_MAX, extensionMs, type Outage } from './outages.ts';
+import { quietUntil } from './quiet-hours.ts';
 import type { Channel, Rules } from './rules.ts';
 import type { TierId } from './tiers.ts';
 import type { Instant } from './time.ts';
@@ -43,6 +48,12 @@ export type UnitState = {
   readonly toldAt: Instant | null;
   readonly answeredAt: Instant | null;
   readonly cannotActAt: Instant | null;
+  /** First said that it is done. */
+  readonly doneAt: Instant | null;
+  /** Reminders that it is not done yet. */
+  readonly doneReminders: number;
+  /** The superior was told that it is not done in time. */
+  readonly overdueAt: Instant | null;
   /** When the word was spoken that counts now: the last one, in whatever order words arrive. */
   readonly heardAt: Instant | null;
   /** First passed a deadline without an answer, or was reported to its superior. It stays when an answer comes later. */
@@ -83,6 +94,10 @@ export type Timers = {
   readonly descendAt: Instant | null;
   readonly digestAt: Instant | null;
   readonly endReportAt: Instant | null;
+  /** What was received must be done by then. */
+  readonly doneBy: Instant | null;
+  /** Households that have not answered by then are called on. */
+  readonly doorAt: Instant | null;
 };
 
 export type Message =
@@ -96,6 +111,8 @@ export type Message =
   /** One delivery of the rung has finally failed. */
   | { kind: 'exhausted'; rung: number }
   | { kind: 'opened' }
+  /** The households of this unit are being told since then. */
+  | { kind: 'households told'; at: Instant }
   /**
    * The superior is silent: this unit is opened if it was not, and reports to the last of `bridgedTo` from now on: the
    * superior's superior, or whoever stands behind a bridge there. It is empty where nobody stands above.
@@ -103,6 +120,7 @@ export type Message =
   | { kind: 'past you'; bridgedTo: readonly UnitId[] }
   | { kind: 'subordinate silent'; unitId: UnitId }
   | { kind: 'subordinate cannot act'; unitId: UnitId }
+  | { kind: 'subordinate overdue'; unitId: UnitId }
   | { kind: 'subordinate concluded'; unitId: UnitId }
   /** Some timer may be due; with the outages of answer intake while the warning runs, if there were any. */
   | { kind: 'deadline'; outages?: readonly Outage[] };
@@ -113,7 +131,11 @@ export type Send =
   | { kind: 'bridge notice'; number: number; who: 'principal'; by: Channel[] }
   /** To a superior: which units below are silent. */
   | { kind: 'digest'; number: number; who: 'principal'; by: Channel[] }
-  | { kind: 'end report'; who: 'principal'; by: Channel[] };
+  | { kind: 'end report'; who: 'principal'; by: Channel[] }
+  /** To a unit that has received and not yet done. */
+  | { kind: 'done reminder'; number: number; who: 'principal'; by: Channel[] }
+  /** To a group's leader: the households that have not answered, to be called on. */
+  | { kind: 'door to door'; who: 'principal'; by: Channel[] };
 
 /** A message for other units, addressed by relation; the caller knows the tree. */
 export type Outgoing =
@@ -140,6 +162,9 @@ export function newUnit(input: {
     toldAt: null,
     answeredAt: null,
     cannotActAt: null,
+    doneAt: null,
+    doneReminders: 0,
+    overdueAt: null,
     heardAt: null,
     silentAt: null,
     rung: -1,
@@ -168,6 +193,8 @@ const NO_TIMERS: Timers = {
   descendAt: null,
   digestAt: null,
   endReportAt: null,
+  doneBy: null,
+  doorAt: null,
 };
 
 /** When the unit next needs a `deadline` message; null where nothing is due. */
@@ -185,9 +212,11 @@ const ORDER: readonly Message['kind'][] = [
   'handed off',
   'exhausted',
   'opened',
+  'households told',
   'past you',
   'subordinate silent',
   'subordinate cannot act',
+  'subordinate overdue',
   'subordinate concluded',
   'deadline',
 ];
@@ -228,7 +257,7 @@ class Turn {
       case 'expired':
         return this.end(message.kind);
       case 'answered':
-        return this.answered(message.at);
+        return this.answered(message.at, message.answer);
       case 'cannot act':
         return this.cannotAct(message.at);
       case 'planned':
@@ -239,9 +268,12 @@ class Turn {
         return this.exhausted(message.rung);
       case 'opened':
         return this.opened();
+      case 'households told':
+        return this.householdsTold(message.at);
       case 'past you':
         return this.pastYou(message.bridgedTo);
       case 'subordinate silent':
+      case 'subordinate overdue':
         return this.troubleBelow(this.rules.digest.windowMs);
       case 'subordinate cannot act':
         return this.troubleBelow(this.rules.digest.urgentWindowMs);
@@ -302,7 +334,7 @@ class Turn {
   private planned(rung: number, deliveries: number): void {
     if (!this.climbing(rung)) return;
     this.change({ outstanding: (this.unit.outstanding ?? 0) + deliveries });
-    if (this.unit.outstanding === 0) this.takeRung(rung + 1);
+    if (this.unit.outstanding === 0) this.climb();
   }
 
   private handedOff(rung: number, at: Instant): void {
@@ -320,7 +352,14 @@ class Turn {
     if (!this.climbing(rung)) return;
     // Below zero where the news overtook the plan.
     this.change({ outstanding: (this.unit.outstanding ?? 0) - 1 });
-    if (this.unit.outstanding === 0) this.takeRung(rung + 1);
+    if (this.unit.outstanding === 0) this.climb();
+  }
+
+  /** The next rung; in quiet hours it waits for their end. */
+  private climb(): void {
+    const until = quietUntil(this.rules.quietHours, this.now);
+    if (until === null) this.takeRung(this.unit.rung + 1);
+    else this.setTimers({ handOffBy: null, answerBy: until });
   }
 
   /** True where the unit still wants an answer and stands on this rung: news of an earlier rung changes no timer. */
@@ -392,15 +431,53 @@ class Turn {
    * Answers count in every state: before the first send, on any rung, and, recorded as late, after the end. An answer
    * given before the *cannot act* that stands does not lift it, though it may arrive later.
    */
-  private answered(at: Instant): void {
+  private answered(at: Instant, answer: 'received' | 'done'): void {
     const { heardAt, status } = this.unit;
+    if (answer === 'done') this.change({ doneAt: Math.min(this.unit.doneAt ?? Infinity, at) });
     this.change({ answeredAt: Math.min(this.unit.answeredAt ?? Infinity, at) });
     if (heardAt !== null && status !== 'answered' && at <= heardAt) return;
     this.change({ status: 'answered', heardAt: Math.max(heardAt ?? at, at) });
     this.setTimers({ handOffBy: null, answerBy: null });
     if (this.unit.ended) return;
+    this.awaitDone();
     if (this.unit.openedAt !== null) this.descend();
     this.concludeIfComplete();
+  }
+
+  /** The second stage: what was received is to be done in time, from the moment it was received. */
+  private awaitDone(): void {
+    const { done } = this.rules;
+    const { doneAt, answeredAt, cannotActAt, heardAt, doneReminders, overdueAt, timers } = this.unit;
+    if (!done?.tiers.includes(this.unit.tier) || answeredAt === null || heardAt === null) return;
+    if (doneAt !== null) return this.setTimers({ doneBy: null });
+    if (overdueAt !== null || (doneReminders > 0 && timers.doneBy !== null)) return;
+    const doneBy =
+      doneReminders === 0
+        ? Math.max(answeredAt, cannotActAt ?? answeredAt) + done.withinMs
+        : heardAt + done.againMs;
+    this.setTimers({ doneBy });
+  }
+
+  private notDone(): void {
+    const { done } = this.rules;
+    if (!done) return;
+    const { doneReminders, superiorId, unitId, reportsTo } = this.unit;
+    if (doneReminders < done.remindersMost) {
+      this.sends.push({ kind: 'done reminder', number: doneReminders, who: 'principal', by: done.by });
+      this.change({ doneReminders: doneReminders + 1 });
+      return this.setTimers({ doneBy: this.now + done.againMs });
+    }
+    this.change({ overdueAt: this.now });
+    this.setTimers({ doneBy: null });
+    const superior = reportsTo ?? superiorId;
+    if (superior !== null) this.tell(superior, { kind: 'subordinate overdue', unitId });
+  }
+
+  /** Households have a time of their own: who has not answered by then is called on, door to door. */
+  private householdsTold(at: Instant): void {
+    const { doors } = this.rules;
+    if (!doors || this.unit.ended || this.unit.timers.doorAt !== null) return;
+    this.setTimers({ doorAt: at + doors.afterMs });
   }
 
   /** A person was heard and needs help: the superior hears at once, those below wait no longer, the next rung begins. */
@@ -414,6 +491,7 @@ class Turn {
       status: this.unit.openedAt === null ? 'waiting' : 'open',
       heardAt: Math.max(heardAt ?? at, at),
     });
+    this.setTimers({ doneBy: null });
     this.tellHelp();
     if (this.unit.openedAt === null) return;
     this.descend();
@@ -470,10 +548,15 @@ class Turn {
     if (this.unit.ended) return;
     if (this.due('answerBy')) this.extend(outages);
     if (this.due('descendAt')) this.descend();
-    if (this.due('handOffBy')) this.takeRung(this.unit.rung + 1);
+    if (this.due('handOffBy')) this.climb();
     else if (this.due('answerBy')) {
       this.markSilent();
-      this.takeRung(this.unit.rung + 1);
+      this.climb();
+    }
+    if (this.due('doneBy')) this.notDone();
+    if (this.due('doorAt')) {
+      this.setTimers({ doorAt: null });
+      this.sends.push({ kind: 'door to door', who: 'principal', by: this.rules.doors?.by ?? [] });
     }
     if (this.due('digestAt')) this.sendDigest();
     if (this.due('endReportAt')) this.sendEndReport();

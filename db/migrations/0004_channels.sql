@@ -1,5 +1,8 @@
 -- Every way to reach a person, and what is heard of it. Safe beside the previous release, which writes none of the new columns.
 
+-- The second stage of an answer: when a unit first said that it was done, and when its superior heard that it was not in time.
+alter table unit_states add column done_at timestamptz, add column overdue_at timestamptz;
+
 -- Which sender of a channel carried a message: a channel may have several.
 alter table deliveries add column sender text;
 
@@ -25,6 +28,12 @@ create table receipts (
   provider_id text,
   at timestamptz not null default clock_timestamp(),
   primary key (delivery_id, attempt, state)
+);
+
+-- Deliveries that a receipt made their unit give up: each moves it on once, whatever is reported of its later attempts.
+create table receipt_exhaustions (
+  delivery_id bigint primary key,
+  at timestamptz not null default clock_timestamp()
 );
 
 -- Senders: their rate and their health, over all workers.

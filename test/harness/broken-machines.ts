@@ -13,6 +13,16 @@ const SAME_PATHS = 'same paths';
 
 export const BROKEN_MACHINES: readonly BrokenMachine[] = [
   {
+    name: 'what was received counts as done',
+    foundBy: 'what was received is reminded of until it is done',
+    machine: always((result) => withTimers(result, { doneBy: null })),
+  },
+  {
+    name: 'who has done it is reminded all the same',
+    foundBy: 'what was received is reminded of until it is done',
+    machine: after('answered', (result, unit) => withTimers(result, { doneBy: unit.timers.doneBy })),
+  },
+  {
     name: 'a deadline ignores the answer',
     foundBy: 'no send after an answer or the end',
     machine: after('answered', (result, unit) =>

@@ -27,6 +27,7 @@ export const PROPERTIES: readonly Property[] = [
   { name: 'the last word stands, the first time stays', check: eachLife(wordsKept) },
   { name: 'a unit concludes when all below it have', check: eachLife(concludes) },
   { name: 'the end report goes once, in time', check: eachLife(endReportOnce) },
+  { name: 'what was received is reminded of until it is done', check: eachLife(doneInTime) },
 ];
 
 /** The first property that fails, in one line. */
@@ -86,10 +87,17 @@ function lifeOf(history: History, unitId: UnitId): Life {
 }
 
 /** Persons' words with the time they reached the inbox. */
-function words(life: Life): (Fact & { arrivedAt: Instant })[] {
+function words(life: Life): (Fact & { arrivedAt: Instant; done: boolean })[] {
   return life.arrivals.flatMap(({ at: arrivedAt, message }) =>
     message.kind === 'answered' || message.kind === 'cannot act'
-      ? [{ at: message.at, cannotAct: message.kind === 'cannot act', arrivedAt }]
+      ? [
+          {
+            at: message.at,
+            cannotAct: message.kind === 'cannot act',
+            done: message.kind === 'answered' && message.answer === 'done',
+            arrivedAt,
+          },
+        ]
       : [],
   );
 }
@@ -271,7 +279,7 @@ function sendsBounded({ world, life }: View): string | null {
   // Windows double past the regular digests: as many more as doublings fit into the warning's life.
   const shortest = Math.min(digest.windowMs, digest.urgentWindowMs);
   const digestsMost = digest.regular + Math.ceil(Math.log2((world.expiresAt - START_AT) / shortest)) + 1;
-  const limit = ladder.length + TIERS.length + digestsMost + 1;
+  const limit = ladder.length + TIERS.length + digestsMost + 1 + (world.rules.done?.remindersMost ?? 0);
   if (keys.filter((key) => key.startsWith('digest')).length > digestsMost)
     return 'more digests than the rules allow';
   return keys.length <= limit ? null : `${keys.length} sends, the limit is ${limit}`;
@@ -332,6 +340,35 @@ function concludes({ history, place, life, last }: View): string | null {
 
 function isConclusion({ kind }: { kind: string }): boolean {
   return kind === 'subordinate concluded';
+}
+
+/** Reminders and the superior's word of the second stage: none too many, none too soon, none missing. */
+function doneInTime({ world, life, place }: View): string | null {
+  const { done: stage } = world.rules;
+  const reminders = life.sends.filter(({ send }) => send.kind === 'done reminder').map(({ at }) => at);
+  const overdue = life.tells.filter(({ kind }) => kind === 'subordinate overdue').map(({ at }) => at);
+  if (!stage?.tiers.includes(place.tier))
+    return reminders.length + overdue.length > 0 ? 'a reminder that no rule asks for' : null;
+  if (reminders.length > stage.remindersMost) return `${reminders.length} reminders`;
+  const spoken = words(life).filter(({ arrivedAt }) => arrivedAt < life.endedAt);
+  const doneAt = Math.min(Infinity, ...spoken.filter(({ done }) => done).map(({ arrivedAt }) => arrivedAt));
+  const all = [...reminders, ...overdue];
+  for (const [index, at] of all.entries()) {
+    if (at > doneAt) return `reminded at ${at}, done at ${doneAt}`;
+    if (!answeredAtInstant(life, at)) return `reminded at ${at}, and nothing was received`;
+    if (index > 0 && at < (all[index - 1] ?? 0) + stage.againMs) return `reminded too soon at ${at}`;
+  }
+  if (doneAt < Infinity || spoken.length === 0 || spoken.some(({ cannotAct }) => cannotAct)) return null;
+  let dueAt = Math.min(...spoken.map(({ at }) => at)) + stage.withinMs;
+  const arrivedAt = Math.min(...spoken.map((word) => word.arrivedAt));
+  for (let nth = 0; nth <= stage.remindersMost; nth++) {
+    dueAt = done(world, Math.max(dueAt, arrivedAt));
+    if (dueAt >= life.endedAt) return null;
+    const found = nth < stage.remindersMost ? reminders[nth] : place.superiorId === null ? dueAt : overdue[0];
+    if (found !== dueAt) return `reminder ${nth} at ${found}, due at ${dueAt}`;
+    dueAt += stage.againMs;
+  }
+  return null;
 }
 
 function endReportOnce({ world, place, life, last }: View): string | null {

@@ -213,7 +213,7 @@ function missingTimer({ timers, ...unit }: UnitState, { ladder, endReport }: Rul
 /** What makes a send one of its kind: two with the same key would be one message, and the second be lost. */
 export function keyOf(send: Send): string {
   if (send.kind === 'rung') return `rung ${send.rung}`;
-  return send.kind === 'end report' ? send.kind : `${send.kind} ${send.number}`;
+  return 'number' in send ? `${send.kind} ${send.number}` : send.kind;
 }
 
 /** The last word counts; of two in one millisecond *cannot act* does. */

@@ -159,8 +159,17 @@ function inventedRules(random: () => number, base: Rules): Rules {
     };
   });
   const waiting = TIERS.filter(() => random() < 0.5).map((tier) => [tier.id, minutes(10)] as const);
+  const tiers = TIERS.filter(() => random() < 0.5).map((tier) => tier.id);
+  const done = {
+    tiers,
+    withinMs: minutes(20),
+    againMs: minutes(10),
+    remindersMost: Math.floor(random() * 3),
+    by: base.digest.by,
+  };
   return {
     ...base,
+    ...(tiers.length > 0 && { done }),
     ladder,
     descendWaitMs: Object.fromEntries(waiting),
     handOffMaxMs: minutes(4),

@@ -58,6 +58,9 @@ export class FarSide {
       concurrency,
       messageTimeoutMs,
       send: (message) => this.send(process, channel, live, message),
+      ...(this.draw(12, CHANNELS.indexOf(channel)) < 0.5 && {
+        find: (message: OutgoingMessage, attempt: number) => this.find(process, message, attempt),
+      }),
       close: async () => undefined,
     };
   }
@@ -88,6 +91,25 @@ export class FarSide {
           this.link.strike();
           if (process.alive) resolve(resultOf(fate, message));
         });
+      });
+    });
+  }
+
+  /** A provider that can be asked what it has; sometimes it does not answer, and a message may still be on its way to it. */
+  private find(process: Process, { deliveryId }: OutgoingMessage, attempt: number) {
+    const { scheduler } = this;
+    return new Promise<{ providerId: string } | null | 'unknown'>((resolve) => {
+      scheduler.after(scheduler.between(1, Math.max(1, this.world.data.messageTimeoutMs >> 2)), () => {
+        this.link.strike();
+        if (!process.alive) return;
+        if (this.away || scheduler.chance(0.1)) {
+          this.counts.hit('channel: not asked');
+          return resolve('unknown');
+        }
+        const known = this.ledger.find(
+          (entry) => entry.deliveryId === Number(deliveryId) && entry.attempt <= attempt,
+        );
+        resolve(known ? { providerId: `${deliveryId}.${known.attempt}` } : null);
       });
     });
   }

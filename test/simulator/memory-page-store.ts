@@ -89,7 +89,7 @@ async function readSlice(
   const { warning, now } = db;
   if (!warning) throw new RangeError('the warning is not there');
   // As the statement saw it: the warning may change before the next one.
-  const facts = { ...warning, retry: warning.rules.retry };
+  const facts = { ...warning, retry: warning.rules.retry, throttle: null };
   await tx.statement();
   const answers = db.answers.slice();
   await tx.statement();
@@ -104,7 +104,7 @@ async function readSlice(
       answers: answers.filter((answer) => answer.unitId === member.unitId),
     });
     const drop = reason ?? (beside.digest?.count === 0 ? ('no-longer-needed' as const) : null);
-    return { ...member, ...beside, drop, mergedInto: null };
+    return { ...member, ...beside, doors: null, heardOf: null, throttledMs: 0, drop, mergedInto: null };
   });
   const head = pageHead(db, page);
   if (takeKeys) await takeMessageKeys(db, tx, head, deliveries);

@@ -81,6 +81,16 @@ export const MUTANTS: Mutant[] = [
     },
   },
   {
+    name: 'an attempt of unknown outcome is adopted, whether the provider has it or not',
+    breaks: [2],
+    options: {
+      wrap: () => ({
+        pages: claims((slice) => eachDelivery(slice, { heardOf: { providerId: null, sender: 'any' } })),
+      }),
+      world: withTemper({ requestLost: 0.4 }),
+    },
+  },
+  {
     name: 'settlements do not reach the cell',
     breaks: [1, 7],
     options: {

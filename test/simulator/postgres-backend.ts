@@ -3,10 +3,11 @@
  * virtual time stands still, so that both stores see the same calls in the same order.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { takeReplies, storeVouchedAnswer, type AnswerAct } from '../../db/answers.ts';
+import { storeVouchedAnswer, type AnswerAct } from '../../db/answers.ts';
 import { putEnded, putLetters } from '../../db/cells.ts';
 import { openDatabase, type Database, type Sql } from '../../db/database.ts';
 import { createPageStore } from '../../db/page-store.ts';
+import { takeReplies } from '../../db/replies.ts';
 import { ringableCells } from '../../db/ringing.ts';
 import { createStepStore } from '../../db/step-store.ts';
 import { endWarning, insertWarning, readCellRoots } from '../../db/warnings.ts';

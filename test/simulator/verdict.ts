@@ -58,10 +58,16 @@ function checkRecorded({ db, watch, ledger }: Facts): void {
       );
   }
   const taken = new Set(ledger.map((entry) => deliveryKey(entry.deliveryId, entry.attempt)));
+  const has = new Set(ledger.map(({ deliveryId }) => deliveryId));
   for (const [key, row] of db.deliveries) {
-    if (row.outcome === 'handed off' && !taken.has(key))
+    // Adopted: not sent again, because the provider had it from an earlier attempt.
+    if (adopted(row) ? !has.has(row.deliveryId) : row.outcome === 'handed off' && !taken.has(key))
       watch.broken(2, `delivery ${row.deliveryId} attempt ${row.attempt} is recorded as sent and was not`);
   }
+}
+
+function adopted({ outcome, reason }: DeliveryRow): boolean {
+  return outcome === 'handed off' && (reason?.startsWith('adopted-') ?? false);
 }
 
 /** 1. What tree and rules ask for has an outcome, and its last one is final. */
@@ -175,7 +181,7 @@ function checkDuplicates({ db, watch, ledger }: Facts): void {
       (key) => db.deliveries.get(key)?.outcome === 'unknown',
     );
   for (const row of db.deliveries.values()) {
-    if (row.possibleDuplicate !== unknownBefore(row))
+    if (row.possibleDuplicate !== (unknownBefore(row) && !adopted(row)))
       watch.broken(
         6,
         `delivery ${row.deliveryId} attempt ${row.attempt} is flagged ${row.possibleDuplicate}`,
