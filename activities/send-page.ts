@@ -9,7 +9,14 @@ import { consequence } from '../domain/delivery.ts';
 import { channelRefusal } from '../domain/guard.ts';
 import { answerNumber, answerToken, recipientName, type AnswerKeys } from '../domain/links.ts';
 import type { ChannelPort, OutgoingMessage, SendResult } from '../domain/ports.ts';
-import type { ClaimedDelivery, ClaimedSlice, PageStore, SettledSlice, Settlement } from '../domain/store.ts';
+import type {
+  ClaimedDelivery,
+  ClaimedSlice,
+  Companion,
+  PageStore,
+  SettledSlice,
+  Settlement,
+} from '../domain/store.ts';
 import { render } from '../domain/texts.ts';
 
 export type SendPageDependencies = {
@@ -218,6 +225,21 @@ async function handOver(channel: ChannelPort, message: OutgoingMessage): Promise
   }
 }
 
+/** What another warning says to the same person, with the number, or the link, that answers it alone. */
+function alongside(
+  { keys, publicUrl }: SendPageDependencies,
+  { page, warning }: ClaimedSlice,
+  delivery: ClaimedDelivery,
+  companion: Companion,
+): string {
+  const number = answerNumber(keys, companion.warningId, recipientName(page.audience, delivery.recipientId));
+  const link = page.channel === 'email' ? `${publicUrl}/a/${answerToken(keys, companion.deliveryId)}` : null;
+  return render(
+    { ...companion, kind: warning.kind },
+    { ...delivery, bridge: null, purpose: 'rung', number, link },
+  ).text;
+}
+
 function messageOf(
   dependencies: SendPageDependencies,
   slice: ClaimedSlice,
@@ -233,10 +255,14 @@ function messageOf(
     page.channel === 'email'
       ? `${dependencies.publicUrl}/a/${answerToken(dependencies.keys, delivery.deliveryId)}`
       : null;
-  const { subject, text } = render(
+  const { subject, text: own } = render(
     { ...warning, warningId: page.warningId },
     { ...delivery, purpose: page.purpose, number, link },
   );
+  const text = [
+    own,
+    ...delivery.companions.map((companion) => alongside(dependencies, slice, delivery, companion)),
+  ].join('\n\n');
   return {
     deliveryId: String(delivery.deliveryId),
     attempt: delivery.attempt,

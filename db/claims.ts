@@ -7,6 +7,7 @@ import type { Channel, Rules } from '../domain/rules.ts';
 import type { Audience, Claimed, ClaimedDelivery, ClaimedSlice, PageHead } from '../domain/store.ts';
 import type { Database, Sql } from './database.ts';
 import { DELIVERY_ID_STRIDE } from './pages.ts';
+import { findTakenAlong, readCompanions, takeCompanions } from './combined.ts';
 import { PAUSED } from './pauses.ts';
 import { readMessageFacts, takeMessageKeys, type Member } from './recipients.ts';
 
@@ -93,7 +94,7 @@ async function readSlice(
   options: { takeKeys: boolean },
 ): Promise<ClaimedSlice> {
   const members = await readMembers(sql, page, first, size);
-  const { now, ...warning } = await readWarning(sql, page.warning_id);
+  const { now, others, ...warning } = await readWarning(sql, page.warning_id);
   const answers = await readAnswers(sql, page.warning_id, members);
   const head = pageHead(page);
   const facts = await readMessageFacts(sql, head, members, warning.issuedAt);
@@ -112,6 +113,8 @@ async function readSlice(
   const goes = members.filter((member, index) => dropped[index] === null && member.keyed);
   const throttled = await readThrottled(sql, page, members, warning.throttle);
   const keys = options.takeKeys ? await takeMessageKeys(sql, head, goes) : new Map<number, null>();
+  const rest = members.filter((member, index) => dropped[index] === null && !member.keyed);
+  const combined = others && options.takeKeys ? await combine(sql, head, rest) : NOTHING_COMBINED;
   const deliveries = members.map((member, index): ClaimedDelivery => ({
     ...member,
     bridge: null,
@@ -122,9 +125,25 @@ async function readSlice(
     ...facts[index],
     units: facts[index]?.units ?? [],
     drop: dropped[index] ?? null,
-    mergedInto: keys.get(member.deliveryId) ?? null,
+    companions: combined.companions.get(member.deliveryId) ?? [],
+    mergedInto: keys.get(member.deliveryId) ?? combined.along.get(member.deliveryId) ?? null,
   }));
   return { page: head, first, now, warning, deliveries };
+}
+
+type Combined = Awaited<ReturnType<typeof combine>>;
+
+const NOTHING_COMBINED: Combined = { along: new Map(), companions: new Map() };
+
+/** While several warnings are open: what goes along with another's message, and what others go along with. */
+async function combine(sql: Sql, page: PageHead, members: readonly Member[]) {
+  const ids = members.map((member) => member.deliveryId);
+  if (page.audience !== 'people' || page.purpose !== 'rung')
+    return { along: new Map(), companions: new Map() };
+  const along = await findTakenAlong(sql, ids);
+  const goes = members.filter((member) => !along.has(member.deliveryId));
+  await takeCompanions(sql, page, goes);
+  return { along, companions: await readCompanions(sql, ids) };
 }
 
 function pageHead(page: PageRow): PageHead {
@@ -226,9 +245,10 @@ async function readThrottled(
 }
 
 async function readWarning(sql: Sql, warningId: number) {
-  const [row] = await sql.query<ClaimedSlice['warning'] & { now: number; issuedAt: number }>(
+  const [row] = await sql.query<ClaimedSlice['warning'] & { now: number; issuedAt: number; others: boolean }>(
     `select status, revision, kind, hazard, level, issuer, text_zh as "textZh", text_en as "textEn", speed,
        rules->'retry' as retry, rules->'throttle' as throttle,
+       exists (select from warnings o where o.status = 'open' and o.kind = warnings.kind and o.id <> warnings.id) as others,
        (extract(epoch from issued_at) * 1000)::float8 as "issuedAt",
        (extract(epoch from expires_at) * 1000)::float8 as "expiresAt",
        floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now

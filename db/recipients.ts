@@ -9,7 +9,7 @@ const DIGEST_NAMES_MAX = 6;
 
 export type Member = Omit<
   ClaimedDelivery,
-  'units' | 'bridge' | 'digest' | 'report' | 'doors' | 'throttledMs' | 'drop' | 'mergedInto'
+  'units' | 'bridge' | 'digest' | 'report' | 'doors' | 'throttledMs' | 'companions' | 'drop' | 'mergedInto'
 >;
 
 export type MessageFacts = Pick<ClaimedDelivery, 'units'> &

@@ -117,6 +117,17 @@ export type StepStore = {
 
 // ── the page ────────────────────────────────────────────────────────────────────────────────────────────────
 
+/** Another warning's first message to the same person, which goes along with this one. */
+export type Companion = {
+  deliveryId: number;
+  warningId: number;
+  hazard: string;
+  level: LevelId;
+  issuer: string;
+  textZh: string;
+  textEn: string;
+};
+
 /** One place of a claimed slice, with everything its message and the guard need. */
 export type ClaimedDelivery = {
   deliveryId: number;
@@ -141,6 +152,7 @@ export type ClaimedDelivery = {
   throttledMs: number;
   /** How the provider is known to have an earlier attempt whose outcome was unknown: by a receipt of it. */
   heardOf: { providerId: string | null; sender: string } | null;
+  companions: readonly Companion[];
   /** The person holds several posts: one message per rung, whatever posts and cells; its key is kept. */
   keyed: boolean;
   /** Another delivery to the same person for the same rung goes instead of this one; its outcome, null while unknown. */

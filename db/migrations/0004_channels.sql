@@ -36,6 +36,13 @@ create table receipt_exhaustions (
   at timestamptz not null default clock_timestamp()
 );
 
+-- One person, several warnings: a delivery that went along with another warning's message to the same person.
+create table combined (
+  delivery_id bigint primary key,
+  into_id bigint not null
+);
+create index combined_into on combined (into_id);
+
 -- Senders: their rate and their health, over all workers.
 create table senders (
   id text primary key,
@@ -44,7 +51,13 @@ create table senders (
   per_second double precision check (per_second > 0),
   -- GCRA: the theoretical arrival time of the next one.
   next_free timestamptz not null default clock_timestamp(),
-  -- The circuit: nothing is sent before this moment.
+  -- Messages of this level (0 is red) wait for their turn; until this moment those below leave it to them.
+  waiting_level smallint,
+  waiting_until timestamptz,
+  -- The provider asked for less: half the rate until this moment.
+  slowed_until timestamptz,
+  -- The circuit: nothing is sent before this moment, and after it one probe, for as long as there is a reason. `failures`: how
+  -- often in a row it was closed.
   closed_until timestamptz,
   closed_reason text,
   failures int not null default 0,

@@ -104,7 +104,16 @@ async function readSlice(
       answers: answers.filter((answer) => answer.unitId === member.unitId),
     });
     const drop = reason ?? (beside.digest?.count === 0 ? ('no-longer-needed' as const) : null);
-    return { ...member, ...beside, doors: null, heardOf: null, throttledMs: 0, drop, mergedInto: null };
+    return {
+      ...member,
+      ...beside,
+      doors: null,
+      heardOf: null,
+      throttledMs: 0,
+      companions: [],
+      drop,
+      mergedInto: null,
+    };
   });
   const head = pageHead(db, page);
   if (takeKeys) await takeMessageKeys(db, tx, head, deliveries);

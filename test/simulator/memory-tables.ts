@@ -1,8 +1,8 @@
 /** The tables of the memory database, row by row: those of db/migrations as far as the engine reads them. */
+import type { WarningRow as StoredWarning } from '../../db/warnings.ts';
 import type { Outcome } from '../../domain/delivery.ts';
 import type { Purpose } from '../../domain/guard.ts';
-import type { LevelId } from '../../domain/levels.ts';
-import type { Channel, Rules } from '../../domain/rules.ts';
+import type { Channel } from '../../domain/rules.ts';
 import type { Audience, CellLetter } from '../../domain/store.ts';
 import type { Instant } from '../../domain/time.ts';
 import { messageOrder, type Message, type UnitId, type UnitState } from '../../domain/unit.ts';
@@ -10,23 +10,9 @@ import { messageOrder, type Message, type UnitId, type UnitState } from '../../d
 /** As in db/pages.ts. */
 export const DELIVERY_ID_STRIDE = 1_024;
 
-export type WarningRow = {
-  warningId: number;
-  revision: number;
-  kind: 'exercise' | 'actual';
-  hazard: string;
-  level: LevelId;
-  issuer: string;
-  textZh: string;
-  textEn: string;
-  speed: number;
-  status: 'open' | 'cancelled' | 'expired';
-  issuedAt: Instant;
-  expiresAt: Instant;
-  endedAt: Instant | null;
+export type WarningRow = Omit<StoredWarning, 'endReason' | 'areaIds' | 'areas'> & {
   /** When the cancel could be read. */
   endCommittedAt: Instant | null;
-  rules: Rules;
 };
 
 export type CellRow = {
