@@ -131,15 +131,17 @@ async function readSlice(
   return { page: head, first, now, warning, deliveries };
 }
 
-type Combined = Awaited<ReturnType<typeof combine>>;
+type Combined = {
+  along: Awaited<ReturnType<typeof findTakenAlong>>;
+  companions: Awaited<ReturnType<typeof readCompanions>>;
+};
 
 const NOTHING_COMBINED: Combined = { along: new Map(), companions: new Map() };
 
 /** While several warnings are open: what goes along with another's message, and what others go along with. */
-async function combine(sql: Sql, page: PageHead, members: readonly Member[]) {
+async function combine(sql: Sql, page: PageHead, members: readonly Member[]): Promise<Combined> {
   const ids = members.map((member) => member.deliveryId);
-  if (page.audience !== 'people' || page.purpose !== 'rung')
-    return { along: new Map(), companions: new Map() };
+  if (page.audience !== 'people' || page.purpose !== 'rung') return NOTHING_COMBINED;
   const along = await findTakenAlong(sql, ids);
   const goes = members.filter((member) => !along.has(member.deliveryId));
   await takeCompanions(sql, page, goes);

@@ -1,4 +1,5 @@
 /** The referee on deliveries: none lost (1), none unrecorded (2), none twice but where flagged (6). */
+import { classOf, RESULT_CLASSES } from '../domain/results.ts';
 import type { Sql } from './database.ts';
 import { DELIVERY_ID_STRIDE } from './pages.ts';
 import {
@@ -20,9 +21,17 @@ const SETTLE_SECONDS_MAX = 60;
 /** The far side's ledger was read a moment before: while a warning is open, what is younger than this may be missing in it. */
 const UNSEEN_SECONDS_LEAST = 60;
 
+/** Attempts that a class of results allows in all, where it has a number of its own. */
+const ATTEMPTS_MOST = `case reason ${RESULT_CLASSES.map(
+  (reason) => [reason, classOf(reason)?.attemptsMost] as const,
+)
+  .filter(([, most]) => most !== undefined && most < Infinity)
+  .map(([reason, most]) => `when '${reason}' then ${most}`)
+  .join(' ')} else w.attempts_most end`;
+
 /**
  * What tree × rule pack ask for: for each unit that was opened, each rung it reached, each person of that rung by each of the
- * rung's channels they have; and each household below. Beside it what became of it, as its last attempt says, and whether it is
+ * rung's channels they have; and each household below. Nothing has to go to an address that was known not to work. Beside it what became of it, as its last attempt says, and whether it is
  * under way: a member of a page that is still being sent, or of the retries, of a cell that is open.
  */
 const EXPECTED = `
@@ -34,7 +43,8 @@ const EXPECTED = `
       array(select jsonb_array_elements_text(r.value->'by')) as channels
     from w, jsonb_array_elements(w.ladder) with ordinality r),
   expected as (
-    select distinct s.unit_id, 'people' as audience, p.person_id as recipient_id, c.channel, r.step, 'rung' as purpose
+    select distinct s.unit_id, 'people' as audience, p.person_id as recipient_id, c.channel, r.step, 'rung' as purpose,
+      c.fault is not null as faulty
     from w join unit_states s on s.warning_id = w.id and s.opened_at is not null
     join rungs r on r.step <= s.rung and r.who <> 'nobody'
     join posts p on p.unit_id = s.unit_id and p.held_from <= w.issued_at
@@ -42,7 +52,7 @@ const EXPECTED = `
       and (r.who = 'everyone' or (r.who = 'principal') = (p.rank = 0))
     join person_channels c on c.person_id = p.person_id and c.channel = any(r.channels)
     union all
-    select h.unit_id, 'households', h.id, h.channel, 0, 'household'
+    select h.unit_id, 'households', h.id, h.channel, 0, 'household', h.fault is not null
     from w join unit_states s on s.warning_id = w.id and s.opened_at is not null
     join households h on h.unit_id = s.unit_id
     where h.channel in (select jsonb_array_elements_text(w.rules->'households'->'by'))),
@@ -66,8 +76,8 @@ const EXPECTED = `
     left join waiting t on t.delivery_id = l.id and t.attempt > l.attempt),
   judged as (
     select f.*, outcome in ('later', 'unknown') as unsettled,
-      not under_way and (outcome is null or outcome in ('later', 'unknown')
-        and (attempt < w.attempts_most or reason = 'merge-pending')) as lost
+      not under_way and (outcome is null and not faulty or outcome in ('later', 'unknown')
+        and (attempt < ${ATTEMPTS_MOST} or reason = 'merge-pending')) as lost
     from followed f, w)`;
 
 const CLAIMED_BY = `j.at + interval '${COMMIT_MS_MAX} milliseconds'`;
@@ -136,7 +146,10 @@ export async function findUnseenHandOffs(
        (array_agg(format('delivery %s attempt %s was handed off to nobody', d.id, d.attempt)))[1:${SHOWN_MOST}] as first
      from deliveries d join warnings w on w.id = d.warning_id
      left join unnest($2::bigint[], $3::int[]) as f (id, attempt) on f.id = d.id and f.attempt = d.attempt
-     where d.warning_id = $1 and d.outcome = 'handed off' and d.purpose in ('rung', 'household') and f.id is null
+     -- Adopted: the provider was found to have an earlier attempt.
+     left join unnest($2::bigint[], $3::int[]) as e (id, attempt) on d.reason like 'adopted-%' and e.id = d.id
+       and e.attempt < d.attempt
+     where e.id is null and d.warning_id = $1 and d.outcome = 'handed off' and d.purpose in ('rung', 'household') and f.id is null
        and (w.status <> 'open' or d.at < clock_timestamp() - interval '${UNSEEN_SECONDS_LEAST} seconds')`,
     [warningId, ...attemptColumns(taken)],
   );

@@ -126,6 +126,8 @@ describe('resolving', () => {
     const compare = (one: unknown, other: unknown, key: string): void => {
       if (typeof one === 'object' && one !== null) {
         for (const [name, value] of Object.entries(one)) {
+          // An Exercise that runs faster than life has no nights.
+          if (name === 'quietHours') continue;
           compare(value, (other as Record<string, unknown>)[name], /Ms$/.test(key) ? key : name);
         }
       } else if (typeof one === 'number') {

@@ -22,10 +22,14 @@ const cited = z.strictObject({ value: z.number().nonnegative(), source: z.string
 
 const channels = z.array(z.enum(CHANNELS)).nonempty();
 
-const clockTime = z
-  .string()
-  .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day like 22:00')
-  .transform((text) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3)));
+/** A time of day, as minutes after midnight. */
+const clockTime = z.strictObject({
+  value: z
+    .string()
+    .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day like 22:00')
+    .transform((text) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3))),
+  source: z.string(),
+});
 
 const rungSchema = z.strictObject({
   name: z.string(),
@@ -64,7 +68,7 @@ const levelSchema = z.strictObject({
     doors: z.strictObject({ afterMinutes: cited, by: channels }).optional(),
   }),
   /** No rung follows another in these hours of the night, by the clock of China. */
-  quietHours: z.strictObject({ from: clockTime, to: clockTime, source: z.string() }).optional(),
+  quietHours: z.strictObject({ from: clockTime, to: clockTime }).optional(),
   /** Messages to one person by one channel within this time; what is above waits. */
   throttle: z.strictObject({ messages: cited, withinMinutes: cited }).optional(),
   retry: z.strictObject({
@@ -164,7 +168,7 @@ export function resolveRules(pack: RulePack, level: LevelId, speed = 1): Rules {
     // An Exercise that runs faster than life has no nights.
     ...(from.quietHours &&
       speed === 1 && {
-        quietHours: { fromMinute: from.quietHours.from, toMinute: from.quietHours.to },
+        quietHours: { fromMinute: from.quietHours.from.value, toMinute: from.quietHours.to.value },
       }),
     ...(from.throttle && {
       throttle: { messages: from.throttle.messages.value, withinMs: ms(from.throttle.withinMinutes) },

@@ -3,6 +3,7 @@
  * They recompute from facts and arrivals what should have happened, and never ask the machine.
  */
 import type { Rung } from '../../domain/rules.ts';
+import { quietUntil } from '../../domain/quiet-hours.ts';
 import { TIERS } from '../../domain/tiers.ts';
 import type { Instant } from '../../domain/time.ts';
 import type { UnitId, UnitState } from '../../domain/unit.ts';
@@ -133,8 +134,15 @@ function noSendTooLate({ history, life }: View): string | null {
   return null;
 }
 
-/** The time at which silence, failure or nobody to reach moves a unit past a rung, if no person moves it before. */
-function rungEnds({ world, life }: View, record: RungRecord, rung: Rung): Instant {
+/** When a unit goes past a rung, if no person moves it before: in quiet hours, when they end. */
+function rungEnds(view: View, record: RungRecord, rung: Rung): Instant {
+  const end = rungComesToNothing(view, record, rung);
+  const until = quietUntil(view.world.rules.quietHours, end);
+  return until === null ? end : done(view.world, until);
+}
+
+/** The time at which silence, failure or nobody to reach ends a rung. */
+function rungComesToNothing({ world, life }: View, record: RungRecord, rung: Rung): Instant {
   if (rung.who === 'nobody') return done(world, record.at + rung.waitMs);
   if (record.deliveries === 0) return record.at;
   let handedOff = false;

@@ -11,6 +11,7 @@ import { readLedger, type LedgerSummary } from '../../sandbox/ledger.ts';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../sandbox/sandbox.ts';
 import { startWeb, type RunningWeb } from '../../web/server.ts';
 import { answerKeys } from '../../worker/channels.ts';
+import { createDoors } from '../../worker/doors.ts';
 import { startWorker, type RunningWorker } from '../../worker/worker.ts';
 import { testDatabase } from '../database.ts';
 
@@ -66,7 +67,8 @@ export async function startStack(
       : { FENGHUO_SMTP_URL: sandbox.smtpUrl, FENGHUO_GATEWAY_URL: sandbox.gatewayUrl }),
     FENGHUO_GATEWAY_SECRET: secret,
   });
-  const web = await startWeb({ config, keys: answerKeys(config), log });
+  const doors = createDoors(config);
+  const web = await startWeb({ config, keys: answerKeys(config), log, ...doors });
   const workers: RunningWorker[] = [];
   return {
     database,
@@ -98,6 +100,7 @@ export async function startStack(
     async stop() {
       for (const worker of workers) await worker.stop();
       await web.stop();
+      await doors.close();
       await sandbox.stop();
       await database.close();
       await rm(directory, { recursive: true, force: true });
