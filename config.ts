@@ -21,13 +21,35 @@ export const SECRETS = [
   'FENGHUO_DATABASE_PASSWORD',
   'FENGHUO_SECRET',
   'FENGHUO_GATEWAY_SECRET',
+  'FENGHUO_VOICE_GATEWAY_SECRET',
+  'FENGHUO_LOUDSPEAKER_SECRET',
+  'FENGHUO_CHAT_ROBOT_URL',
+  'FENGHUO_CHAT_ROBOT_SECRET',
+  'FENGHUO_NTFY_TOKEN',
   'FENGHUO_SMTP_URL',
+  'FENGHUO_TWILIO_AUTH_TOKEN',
   'TEMPORAL_API_KEY',
 ] as const;
 
 const LOCAL_TEMPORAL = '127.0.0.1:7233';
 
 const port = z.coerce.number().int().min(0).max(65_535);
+
+/** Messages a second that a provider takes, of SMS parts; without it there is no limit. */
+const perSecond = z.coerce.number().min(0.01).max(100_000).optional();
+
+/** JSON in a variable: names of templates by what they say. */
+const templates = z
+  .string()
+  .transform((text, context): unknown => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      context.addIssue({ code: 'custom', message: 'must be JSON like {"actual-zh":"SMS_123"}' });
+      return z.NEVER;
+    }
+  })
+  .pipe(z.record(z.string().regex(/^(call-)?(exercise|actual)-(zh|en)$/), z.string().min(1)));
 
 const schema = z.object({
   DATABASE_URL: z.string().min(1),
@@ -52,6 +74,48 @@ const schema = z.object({
   FENGHUO_GATEWAY_URL: z.url().optional(),
   /** Shared with the SMS gateway: signs what it pushes to us. */
   FENGHUO_GATEWAY_SECRET: z.string().min(16).optional(),
+  /**
+   * What the templates of the SMS gateway (`actual-zh`) and the voice gateway (`call-actual-zh`) are called there. What is left out is
+   * called `fenghuo-actual-zh`, `fenghuo-call-actual-zh`, and so on.
+   */
+  FENGHUO_GATEWAY_TEMPLATES: templates.default({}),
+  FENGHUO_VOICE_GATEWAY_URL: z.url().optional(),
+  /** Signs both ways, as for the SMS gateway. */
+  FENGHUO_VOICE_GATEWAY_SECRET: z.string().min(16).optional(),
+  /** The broadcast platform of the village loudspeakers. */
+  FENGHUO_LOUDSPEAKER_URL: z.url().optional(),
+  FENGHUO_LOUDSPEAKER_SECRET: z.string().min(16).optional(),
+  /** The robot's own address with its token, and what signs to it; WeCom has no signature. */
+  FENGHUO_CHAT_ROBOT_URL: z.url().optional(),
+  FENGHUO_CHAT_ROBOT_SECRET: z.string().min(1).optional(),
+  FENGHUO_CHAT_ROBOT_SHAPE: z.enum(['dingtalk', 'wecom', 'feishu']).default('dingtalk'),
+  /** An ntfy server, and the token to publish there where it wants one. */
+  FENGHUO_NTFY_URL: z.url().optional(),
+  FENGHUO_NTFY_TOKEN: z.string().min(1).optional(),
+  FENGHUO_SMTP_PER_SECOND: perSecond,
+  FENGHUO_GATEWAY_PER_SECOND: perSecond,
+  FENGHUO_TWILIO_PER_SECOND: perSecond,
+  FENGHUO_VOICE_GATEWAY_PER_SECOND: perSecond,
+  FENGHUO_LOUDSPEAKER_PER_SECOND: perSecond,
+  FENGHUO_CHAT_ROBOT_PER_SECOND: perSecond,
+  FENGHUO_NTFY_PER_SECOND: perSecond,
+  /** The account's id, token and number: with all three, Twilio carries SMS and calls. */
+  FENGHUO_TWILIO_ACCOUNT_SID: z
+    .string()
+    .regex(/^AC[0-9a-f]{32}$/, 'must be AC and 32 hex digits')
+    .optional(),
+  /** Proves us to Twilio, and what Twilio sends to us. */
+  FENGHUO_TWILIO_AUTH_TOKEN: z.string().min(16).optional(),
+  /** A number like +15005550006; for SMS alone also a messaging service, MG and 32 hex digits. */
+  FENGHUO_TWILIO_FROM: z
+    .string()
+    .regex(
+      /^(\+[1-9][0-9]{6,14}|MG[0-9a-f]{32})$/,
+      'must be a number like +15005550006, or MG and 32 hex digits',
+    )
+    .optional(),
+  /** Where Twilio's API is, if not at Twilio: the stand-in. */
+  FENGHUO_TWILIO_API_URL: z.url().optional(),
   /** Whom the watchdog tells by e-mail; without it, its log is all. */
   FENGHUO_WATCHDOG_EMAIL: z.email().optional(),
   /** How long, in seconds, the watchdog lets a silence or a standstill last. The bounds keep its promise of a minute. */
@@ -100,6 +164,45 @@ export function readConfig(environment: Environment = process.env): Config {
 /** What clients and workers connect to Temporal by, TLS and API key included. */
 export function temporalOf(config: Config): TemporalConnection {
   return temporalConnection(config.temporal, LOCAL_TEMPORAL);
+}
+
+/**
+ * The Twilio account of this installation; null where none is configured. The sandbox's messages must never reach the real one, so
+ * there it takes the stand-in's address as well.
+ */
+export function twilioOf(config: Config): {
+  accountSid: string;
+  authToken: string;
+  from: string;
+  apiUrl: string | undefined;
+} | null {
+  const {
+    FENGHUO_TWILIO_ACCOUNT_SID: accountSid,
+    FENGHUO_TWILIO_AUTH_TOKEN: authToken,
+    FENGHUO_TWILIO_FROM: from,
+    FENGHUO_TWILIO_API_URL: apiUrl,
+  } = config;
+  if (!accountSid || !authToken || !from) return null;
+  if (config.FENGHUO_CHANNELS === 'sandbox' && !apiUrl) return null;
+  return { accountSid, authToken, from, apiUrl };
+}
+
+/** The senders that this configuration has, by their ids, in the order in which those of one channel are tried. */
+export function configuredSenders(config: Config): string[] {
+  const twilio = twilioOf(config);
+  const has: [id: string, configured: unknown][] = [
+    ['smtp', config.FENGHUO_SMTP_URL],
+    // Twilio does not serve the mainland, and hears replies elsewhere, where the gateway does not.
+    ['twilio-sms', twilio],
+    ['sms-gateway', config.FENGHUO_GATEWAY_URL && config.FENGHUO_GATEWAY_SECRET],
+    // A messaging service makes no calls.
+    ['twilio-voice', twilio && !twilio.from.startsWith('MG')],
+    ['voice-gateway', config.FENGHUO_VOICE_GATEWAY_URL && config.FENGHUO_VOICE_GATEWAY_SECRET],
+    ['loudspeaker', config.FENGHUO_LOUDSPEAKER_URL && config.FENGHUO_LOUDSPEAKER_SECRET],
+    ['chat-robot', config.FENGHUO_CHAT_ROBOT_URL],
+    ['ntfy', config.FENGHUO_NTFY_URL],
+  ];
+  return has.filter(([, configured]) => configured).map(([id]) => id);
 }
 
 /**

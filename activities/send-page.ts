@@ -46,6 +46,8 @@ const SLICE_MAX = 500;
 /** Beyond the message's own time-out: time to settle. */
 const LEASE_MARGIN_MS = 5_000;
 const SETTLE_AGAIN_MS = 200;
+/** A page of a channel that takes nothing is looked at again after this time at the latest. */
+const CLOSED_LOOK_MS = 5_000;
 /** A person's other message for the same rung is under way: ask again what became of it. */
 const MERGE_PENDING_MS = 1_000;
 const MERGE_PENDING_DOUBLINGS_MAX = 4;
@@ -59,8 +61,13 @@ export async function sendPage(dependencies: SendPageDependencies, pageId: numbe
   let sent = 0;
   for (const slice of await store.abandoned(pageId)) await store.settle(abandonedAsUnknown(slice));
   while (monotonic() < until) {
+    const closedForMs = (await channel.closedForMs?.()) ?? 0;
     const claimedAt = monotonic();
-    const claimed = await store.claim(pageId, { most, leaseMs });
+    const claimed = await store.claim(pageId, {
+      most: Math.min(most, channel.claimMost?.() ?? most),
+      leaseMs,
+      closedForMs: Math.min(closedForMs, CLOSED_LOOK_MS),
+    });
     if (claimed.kind === 'ended') return { ended: true, againInMs: 0, sent };
     if (claimed.kind === 'wait') return { ended: false, againInMs: Math.max(50, claimed.waitMs), sent };
     const { slice } = claimed;
@@ -270,6 +277,8 @@ function messageOf(
     level: warning.level,
     kind: warning.kind,
     synthetic: delivery.synthetic,
+    expiresAt: warning.expiresAt,
+    ...(delivery.earlierAt !== null && { earlierAt: delivery.earlierAt }),
     address: delivery.address ?? '',
     language: delivery.language,
     subject,

@@ -9,6 +9,7 @@ const MESSAGE: OutgoingMessage = {
   deliveryId: '42',
   attempt: 1,
   warningId: '7',
+  level: 'red',
   kind: 'exercise',
   synthetic: true,
   address: 'chen@village.example',

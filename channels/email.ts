@@ -8,7 +8,7 @@
  */
 import { createTransport } from 'nodemailer';
 import { channelRefusal } from '../domain/guard.ts';
-import type { ChannelPort, OutgoingMessage, SendResult } from '../domain/ports.ts';
+import type { OutgoingMessage, SenderPort, SendResult } from '../domain/ports.ts';
 import { composeMessage } from './email-message.ts';
 
 const CONCURRENCY = 20;
@@ -117,7 +117,7 @@ export type EmailChannelOptions = {
 };
 
 /** Sends each message to one recipient; a delivery's attempts share one Message-ID, so that a mailbox may fold them. */
-export function createEmailChannel(options: EmailChannelOptions): ChannelPort {
+export function createEmailChannel(options: EmailChannelOptions): SenderPort {
   const { from, live, concurrency = CONCURRENCY, messageTimeoutMs = MESSAGE_TIMEOUT_MS } = options;
   const { transport, watched } = createWatchedTransport(options.url, concurrency);
 
@@ -139,10 +139,12 @@ export function createEmailChannel(options: EmailChannelOptions): ChannelPort {
   }
 
   return {
+    id: 'smtp',
     channel: 'email',
     live,
     concurrency,
     messageTimeoutMs,
+    refuses: () => null,
     send,
     close: async () => transport.close(),
   };

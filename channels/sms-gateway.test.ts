@@ -2,8 +2,9 @@ import { createHmac } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ChannelPort, OutgoingMessage, SendResult } from '../domain/ports.ts';
-import { createSmsGatewayChannel, gatewayResult, unansweredResult } from './sms-gateway.ts';
+import type { OutgoingMessage, SenderPort, SendResult } from '../domain/ports.ts';
+import { unansweredResult } from './http-exchange.ts';
+import { createSmsGatewayChannel, gatewayResult } from './sms-gateway.ts';
 
 const SECRET = 'a secret of the gateway';
 
@@ -19,6 +20,7 @@ const MESSAGE: OutgoingMessage = {
   text: '收到请回复 1 4821。',
   parameters: { text: '收到请回复 1 4821。', number: '4821' },
   exercise: { step: 'rung 0', speed: 60 },
+  level: 'red',
 };
 
 const later = (reason: string): SendResult => ({ outcome: 'later', reason });
@@ -38,7 +40,7 @@ let url: string;
 let seen: Seen[];
 let connections: number;
 let answer: (response: ServerResponse) => void;
-const channels: ChannelPort[] = [];
+const channels: SenderPort[] = [];
 
 beforeEach(async () => {
   seen = [];
@@ -71,7 +73,7 @@ function says(status: number, body: unknown): (response: ServerResponse) => void
   };
 }
 
-function createChannel(change: Partial<Parameters<typeof createSmsGatewayChannel>[0]> = {}): ChannelPort {
+function createChannel(change: Partial<Parameters<typeof createSmsGatewayChannel>[0]> = {}): SenderPort {
   const channel = createSmsGatewayChannel({
     url,
     secret: SECRET,
@@ -102,6 +104,9 @@ describe('what the gateway answers decides', () => {
     [429, { code: 'WHATEVER' }, later('throttled')],
     [200, { code: 'BAD_NUMBER' }, failed('bad-contact')],
     [400, { code: 'BAD_NUMBER' }, failed('bad-contact')],
+    [200, { code: 'LANDLINE' }, failed('landline')],
+    [200, { code: 'OPTED_OUT' }, failed('opted-out')],
+    [200, { code: 'QUOTA_USED_UP' }, later('provider-out')],
     [200, { code: 'FILTERED' }, failed('filtered')],
     [200, { code: 'NO_SUCH_TEMPLATE' }, failed('rejected')],
     [400, '', failed('rejected')],
@@ -120,7 +125,9 @@ describe('what the gateway answers decides', () => {
   });
 
   test('an error that carries an id is no acceptance', () => {
-    expect(gatewayResult({ status: 500, code: 'OK', messageId: 'g-1' })).toEqual(unknown('server-error'));
+    expect(gatewayResult({ status: 500, json: { code: 'OK', messageId: 'g-1' } })).toEqual(
+      unknown('server-error'),
+    );
   });
 });
 
@@ -189,6 +196,11 @@ describe('a request', () => {
     });
   });
 
+  test('names the template as the provider calls it', async () => {
+    await createChannel({ templates: { 'exercise-zh': 'SMS_154950909' } }).send(MESSAGE);
+    expect(JSON.parse(seen[0]?.body ?? '')).toMatchObject({ templateId: 'SMS_154950909' });
+  });
+
   test('says nothing of an Exercise where it is none', async () => {
     await createChannel({ live: true }).send({
       ...MESSAGE,
@@ -209,6 +221,26 @@ describe('a request', () => {
     expect(headers['x-gateway-signature']).toBe(
       createHmac('sha256', SECRET).update(`${timestamp}.${body}`).digest('hex'),
     );
+  });
+});
+
+describe('an earlier attempt is looked for by its reference', () => {
+  const LISTINGS: readonly [status: number, body: unknown, found: unknown][] = [
+    [200, { messages: [{ messageId: 'g-7', reference: '42.1' }] }, { providerId: 'g-7' }],
+    [200, { messages: [] }, null],
+    [200, { messages: [{}] }, 'unknown'],
+    [200, '<html>', 'unknown'],
+    [503, { messages: [] }, 'unknown'],
+  ];
+  test.each(LISTINGS)('%s %j', async (status, body, found) => {
+    answer = says(status, body);
+    expect(await createChannel().find?.(MESSAGE, 1)).toEqual(found);
+    expect(seen[0]).toMatchObject({ method: 'GET', url: '/sms/messages?reference=42.1' });
+  });
+
+  test('a gateway that does not answer cannot be asked', async () => {
+    answer = (response) => response.destroy();
+    expect(await createChannel().find?.(MESSAGE, 1)).toBe('unknown');
   });
 });
 

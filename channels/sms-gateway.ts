@@ -1,14 +1,20 @@
 /**
  * SMS by an HTTP gateway of the shape Chinese providers have: a template's id and its parameters go out as JSON, and
- * receipts and replies are pushed in. There is no idempotency key, so what may have been accepted is *unknown*.
- *
- * The one question behind every result: may the gateway have the message? An answer decides it. Where none came, it is
- * decided by whether the request had begun to leave on a connection.
+ * receipts and replies are pushed in. There is no idempotency key, so what may have been accepted is *unknown*, and is looked for
+ * by our reference.
  */
-import { createHmac } from 'node:crypto';
-import { Pool, type Dispatcher } from 'undici';
 import { channelRefusal } from '../domain/guard.ts';
-import type { ChannelPort, OutgoingMessage, SendResult } from '../domain/ports.ts';
+import type { OutgoingMessage, SenderPort, SendResult } from '../domain/ports.ts';
+import {
+  createHttpExchanges,
+  gatewaySignature,
+  pathBelow,
+  referenceOf,
+  tableResult,
+  textOf,
+  type HttpAnswer,
+  type ResultRow,
+} from './http-exchange.ts';
 
 const CONCURRENCY = 128;
 
@@ -21,56 +27,43 @@ const CONNECTIONS = 512;
 /** The hard end of a send; the activity's own time-out is longer. */
 const MESSAGE_TIMEOUT_MS = 10_000;
 
-const CONNECT_TIMEOUT_MS = 5_000;
-
-/** An answer is a code and an id. What is longer is no answer of a gateway. */
-const ANSWER_BYTES_MOST = 65_536;
-
-/** What a gateway answered. */
-export type GatewayAnswer = { status: number; code: string | null; messageId: string | null };
-
-type Row = { status?: RegExp; code?: RegExp; result: Exclude<SendResult, { outcome: 'handed off' }> };
-
 /** The first row that matches decides. An acceptance is `OK` with a message id and is no row. */
-const RESULTS: readonly Row[] = [
-  { status: /^(401|403)$/, result: { outcome: 'later', reason: 'config' } },
-  { status: /^429$/, result: { outcome: 'later', reason: 'throttled' } },
+const RESULTS: readonly ResultRow[] = [
+  { status: /^(401|403)$/, class: 'config' },
+  { status: /^429$/, class: 'throttled' },
   // A gateway that fails may have queued the message before it failed.
-  { status: /^5/, result: { outcome: 'unknown', reason: 'server-error' } },
-  { code: /^THROTTLED$/, result: { outcome: 'later', reason: 'throttled' } },
-  { code: /^BAD_NUMBER$/, result: { outcome: 'failed', reason: 'bad-contact' } },
-  { code: /^FILTERED$/, result: { outcome: 'failed', reason: 'filtered' } },
-  { status: /^2/, code: /^(?!OK$)/, result: { outcome: 'failed', reason: 'rejected' } },
-  { status: /^4/, result: { outcome: 'failed', reason: 'rejected' } },
+  { status: /^5/, class: 'server-error' },
+  { code: /^THROTTLED$/, class: 'throttled' },
+  { code: /^QUOTA_USED_UP$/, class: 'provider-out' },
+  { code: /^BAD_NUMBER$/, class: 'bad-contact' },
+  { code: /^LANDLINE$/, class: 'landline' },
+  { code: /^OPTED_OUT$/, class: 'opted-out' },
+  { code: /^FILTERED$/, class: 'filtered' },
+  { status: /^2/, code: /^(?!OK$)/, class: 'rejected' },
+  { status: /^4/, class: 'rejected' },
 ];
 
 /** The class of an answer; `unknown` where it cannot be understood. */
-export function gatewayResult(answer: GatewayAnswer): SendResult {
-  const { code, messageId } = answer;
-  const status = String(answer.status);
-  if (status.startsWith('2') && code === 'OK' && messageId)
+export function gatewayResult({ status, json }: HttpAnswer): SendResult {
+  const code = codeOf(json);
+  const messageId = messageIdOf(json);
+  if (String(status).startsWith('2') && code === 'OK' && messageId !== null)
     return { outcome: 'handed off', providerId: messageId };
-  const row = RESULTS.find(
-    (candidate) =>
-      (!candidate.status || candidate.status.test(status)) &&
-      (!candidate.code || (code !== null && candidate.code.test(code))),
-  );
-  return row?.result ?? { outcome: 'unknown', reason: 'answer-unreadable' };
+  return tableResult(RESULTS, { status, code });
 }
 
-/** The class of a send without an answer. */
-export function unansweredResult(requestBegun: boolean, timedOut: boolean): SendResult {
-  const reason = timedOut ? 'timeout' : 'connection';
-  return requestBegun ? { outcome: 'unknown', reason } : { outcome: 'later', reason };
-}
+/** What the templates of a gateway are called, by kind and language, such as `exercise-zh`. */
+export type GatewayTemplates = Readonly<Record<string, string>>;
 
 export type SmsGatewayChannelOptions = {
   /** Where the gateway is; `/sms/send` is put behind it. */
   url: string;
   /** Signs each request: `x-gateway-signature` is the hex HMAC-SHA-256 of `<x-gateway-timestamp>.<body>`. */
   secret: string;
-  /** Who says so, at the head of each text (签名). @default '' */
+  /** Who says so: the registered signature (签名), which the gateway puts as 【…】 at the head of each text. @default '' */
   signature?: string;
+  /** What is left out is called `fenghuo-<kind>-<language>`. @default all */
+  templates?: GatewayTemplates;
   /** True where real people are at the other end. */
   live: boolean;
   /** Messages under way at once in one slice, and connections. @default 128, and 512 */
@@ -80,122 +73,88 @@ export type SmsGatewayChannelOptions = {
 };
 
 /** Sends each message as one request, under the reference `<delivery>.<attempt>`. */
-export function createSmsGatewayChannel(options: SmsGatewayChannelOptions): ChannelPort {
+export function createSmsGatewayChannel(options: SmsGatewayChannelOptions): SenderPort {
   const {
     secret,
-    signature = '',
     live,
     concurrency = CONCURRENCY,
     messageTimeoutMs = MESSAGE_TIMEOUT_MS,
+    signature = '',
+    templates = {},
   } = options;
-  const base = new URL(options.url);
-  const path = `${base.pathname.replace(/\/$/, '')}/sms/send`;
-  const pool = new Pool(base.origin, {
+  const path = pathBelow(options.url, '/sms/send');
+  const listing = pathBelow(options.url, '/sms/messages');
+  const exchanges = createHttpExchanges({
+    url: options.url,
     connections: options.concurrency ?? CONNECTIONS,
-    pipelining: 1,
-    connect: { timeout: CONNECT_TIMEOUT_MS },
-    // One hard end for each message, set below, holds for all of these.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    maxResponseSize: ANSWER_BYTES_MOST,
+    timeoutMs: messageTimeoutMs,
   });
 
   async function send(message: OutgoingMessage): Promise<SendResult> {
     const refused = channelRefusal(message, live);
     if (refused) return { outcome: 'failed', reason: refused };
-    const body = JSON.stringify(bodyOf(message, signature));
-    const timestamp = String(Date.now());
-    const headers = {
-      'content-type': 'application/json',
-      'x-gateway-timestamp': timestamp,
-      'x-gateway-signature': createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex'),
-    };
-    return new Promise((resolve) => {
-      const exchange = new Exchange(messageTimeoutMs, resolve);
-      try {
-        pool.dispatch({ path, method: 'POST', headers, body }, exchange);
-      } catch {
-        exchange.onResponseError();
-      }
-    });
+    const body = JSON.stringify(bodyOf(message, signature, templates));
+    const headers = { 'content-type': 'application/json', ...gatewaySignature(secret, body) };
+    return exchanges.send({ path, headers, body }, gatewayResult);
   }
 
-  return { channel: 'sms', live, concurrency, messageTimeoutMs, send, close: () => pool.close() };
+  async function find(message: OutgoingMessage, attempt: number) {
+    const reference = referenceOf({ ...message, attempt });
+    const answer = await exchanges.ask({
+      path: `${listing}?reference=${encodeURIComponent(reference)}`,
+      headers: gatewaySignature(secret, reference),
+    });
+    return foundIn(answer);
+  }
+
+  return {
+    id: 'sms-gateway',
+    channel: 'sms',
+    live,
+    concurrency,
+    messageTimeoutMs,
+    refuses: () => null,
+    send,
+    find,
+    close: () => exchanges.close(),
+  };
 }
 
-function bodyOf(message: OutgoingMessage, signature: string) {
+/** What a gateway's listing says of one reference. */
+export function foundIn(answer: HttpAnswer | null): { providerId: string } | null | 'unknown' {
+  const messages = answer?.status === 200 ? answer.json?.['messages'] : undefined;
+  if (!Array.isArray(messages)) return 'unknown';
+  if (messages.length === 0) return null;
+  const providerId = textOf(messages[0] as Record<string, unknown> | null, 'messageId');
+  return providerId === null ? 'unknown' : { providerId };
+}
+
+function bodyOf(message: OutgoingMessage, signature: string, templates: GatewayTemplates) {
   return {
-    templateId: `fenghuo-${message.kind}-${message.language}`,
+    templateId: templateOf(message, templates),
     signature,
     to: message.address,
     parameters: message.parameters,
-    reference: `${message.deliveryId}.${message.attempt}`,
+    reference: referenceOf(message),
     warningId: message.warningId,
     ...(message.exercise ? { exercise: message.exercise } : {}),
   };
 }
 
-/** One request and its answer. It is undici's own handler, because only there is it known that the request began to leave. */
-class Exchange implements Dispatcher.DispatchHandler {
-  private controller: Dispatcher.DispatchController | null = null;
-  private status = 0;
-  private readonly chunks: Buffer[] = [];
-  private settled = false;
-  private readonly timer: NodeJS.Timeout;
-  private readonly resolve: (result: SendResult) => void;
-
-  constructor(timeoutMs: number, resolve: (result: SendResult) => void) {
-    this.resolve = resolve;
-    this.timer = setTimeout(() => this.timedOut(), timeoutMs);
-  }
-
-  /** Called just before the request is written; a second time would mean a second message. */
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.settled || this.controller) controller.abort(new Error('not to be sent'));
-    else this.controller = controller;
-  }
-
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
-    this.status = status;
-  }
-
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.chunks.push(chunk);
-  }
-
-  onResponseEnd(): void {
-    this.settle(gatewayResult({ status: this.status, ...answerOf(Buffer.concat(this.chunks).toString()) }));
-  }
-
-  onResponseError(): void {
-    this.settle(unansweredResult(this.controller !== null, false));
-  }
-
-  private timedOut(): void {
-    this.settle(unansweredResult(this.controller !== null, true));
-    this.controller?.abort(new Error('timed out'));
-  }
-
-  private settle(result: SendResult): void {
-    if (this.settled) return;
-    this.settled = true;
-    clearTimeout(this.timer);
-    this.resolve(result);
-  }
+/** The template that says this message. */
+export function templateOf(
+  { kind, language }: Pick<OutgoingMessage, 'kind' | 'language'>,
+  templates: GatewayTemplates,
+): string {
+  return templates[`${kind}-${language}`] ?? `fenghuo-${kind}-${language}`;
 }
 
-function answerOf(body: string): Pick<GatewayAnswer, 'code' | 'messageId'> {
-  const { code, messageId } = (jsonOrNull(body) ?? {}) as { code?: unknown; messageId?: unknown };
-  return {
-    code: typeof code === 'string' ? code : null,
-    messageId: typeof messageId === 'string' && messageId !== '' ? messageId : null,
-  };
+function codeOf(json: HttpAnswer['json']): string | null {
+  return typeof json?.['code'] === 'string' ? json['code'] : null;
 }
 
-function jsonOrNull(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
+/** An id is text: as a number, two long ones would be one. */
+function messageIdOf(json: HttpAnswer['json']): string | null {
+  const id = json?.['messageId'];
+  return typeof id === 'string' && id !== '' ? id : null;
 }

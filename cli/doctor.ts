@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { isUnreachable, openDatabase, type Database } from '../db/database.ts';
 import { knownMigrations, readAppliedMigrations } from '../db/schema-version.ts';
+import { pausedSince, type Pause } from '../db/pauses.ts';
 import { readWatchFacts } from '../db/watchdog.ts';
 import { EXIT_CODES, FenghuoError } from '../domain/errors.ts';
 import { temporalOf, withSecrets, type Config } from '../config.ts';
@@ -11,6 +12,7 @@ import { hasWorker, processesAlive } from './alive.ts';
 import type { Context } from './context.ts';
 import { describeFailure } from './failures.ts';
 import { paint, type Tone } from './paint.ts';
+import { pauseLine } from './pause.ts';
 import { example } from './example.ts';
 import { troubleAdvice, troubleExtent, troubleName } from './watchdog.ts';
 import { pad, width, wrap } from './width.ts';
@@ -121,10 +123,12 @@ async function lookAtLife(database: Database, config: Config, context: Context):
   const names = await processesAlive(database);
   const facts = await readWatchFacts(database, windowMs);
   const { troubles } = findTroubles(facts, { windowMs, watch: AT_ONCE });
+  const paused = await pausedSince(database);
   return {
     findings: [
       aliveFinding(names, context),
       ...(facts.intakeAt === null ? [noIntake(context)] : []),
+      ...(paused === null ? [] : [pausedFinding(paused, context)]),
       watchdogFinding(names, context),
       ...troubleFindings(troubles, context),
     ],
@@ -138,6 +142,11 @@ function aliveFinding(names: readonly string[], context: Context): Finding {
   const found = names.length > 0 ? names.join(', ') : context.say('doctor.nobody');
   if (hasWorker(names)) return { name, status: 'ok', found };
   return { name, status: 'warn', found, advice: context.say('doctor.startWorker') };
+}
+
+function pausedFinding(pause: Pause, context: Context): Finding {
+  const found = pauseLine(pause, context);
+  return { name: context.say('doctor.paused'), status: 'warn', found, advice: context.say('doctor.resume') };
 }
 
 function noIntake(context: Context): Finding {

@@ -53,6 +53,7 @@ function view(change: Partial<WarningView> = {}): WarningView {
       { at: NOW - 1_000, event: 'answered', unit: '蒲花居民委员会', tier: 'village' },
       { at: NOW - 2_000, event: 'silent', unit: '第三组\u001b[2J', tier: 'group' },
     ],
+    paused: null,
     ...change,
   };
 }

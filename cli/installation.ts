@@ -18,10 +18,11 @@ const WATCH_EVERY_MS = 1_000;
 const KEPT_PORT_MS = 5_000;
 const KEPT_PORT_LOOK_MS = 50;
 /**
- * Room for young objects, in MiB. Under a flood of answers a thousand requests are under way; in Node's 16 MiB they were copied
- * again and again, for nearly half of the web process's time, and the states of a city for a quarter of the worker's.
+ * Room for young objects: MiB of one semi-space, of which V8 may keep three for each heap. Under a flood of answers a thousand
+ * requests are under way; in Node's 16 MiB they were copied again and again, for nearly half of the web process's time, and the
+ * states of a city for a quarter of the worker's. 64 helped (ADR 0016 and 0018) and costs memory; 32 is not measured yet.
  */
-const ROOM_FOR_YOUNG = '--max-semi-space-size=64';
+const ROOM_FOR_YOUNG = '--max-semi-space-size=32';
 
 export type Installation = {
   services: Services;

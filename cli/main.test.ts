@@ -92,8 +92,8 @@ describe.sequential('a night at the command line', () => {
     const list = await fenghuo('people', 'list', '黔江区/濯水镇');
     expect(list.stdout).toContain('138****8003');
     expect(list.stdout).not.toContain('13800138003');
-    const check = await fenghuo('people', 'check', '--under', '濯水镇', '--most', '3');
-    expect(check).toMatchObject({ code: 1 });
+    const check = await fenghuo('people', 'check', '--area', '濯水镇', '--most', '3', '--check');
+    expect(check).toMatchObject({ code: 7 });
     expect(check.stdout).toContain('no post is held');
   });
 

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { unitsForExport } from '../db/organisation-read.ts';
 import { FenghuoError } from '../domain/errors.ts';
-import { decodeFile, errorFile, ImportRefused } from '../operations/organisation-csv.ts';
+import { errorFile, ImportRefused } from '../operations/organisation-csv.ts';
 import { importOrganisation, type UnitsImported } from '../operations/organisation-import.ts';
 import {
   exportOrganisation,
@@ -15,6 +15,7 @@ import {
   type TierLine,
   type UnitView,
 } from '../operations/organisation-read.ts';
+import { fileText } from '../operations/organisation-xlsx.ts';
 import type { Context } from './context.ts';
 import { readNamedFile } from './options.ts';
 import { withProgress } from './progress.ts';
@@ -83,7 +84,7 @@ export async function importFile<T>(
     return await withProgress(context, context.say('import.running', { file }), () => work(bytes));
   } catch (error) {
     if (error instanceof ImportRefused && errors !== undefined) {
-      await writeFile(errors, errorFile(error.errors, decodeFile(bytes)));
+      await writeFile(errors, errorFile(error.errors, await fileText(bytes)));
       context.hint(context.say('import.errorsWritten', { file: errors }));
     }
     throw error;
@@ -145,18 +146,30 @@ export function renderUnit(view: UnitView, context: Context): string[] {
 export function renderPeople(people: readonly ListedPerson[], context: Context): string[] {
   const address = (person: ListedPerson, channel: string) =>
     person.channels.find((one) => one.channel === channel)?.address ?? '-';
+  const phoneOf = (person: ListedPerson) =>
+    person.channels.some(({ channel }) => channel === 'sms')
+      ? address(person, 'sms')
+      : address(person, 'voice');
   return renderTable(
     people,
     [
       { title: context.say('people.post'), of: ({ title }) => title, shrinks: true },
       { title: context.say('people.rank'), of: ({ rank }) => rankName(rank, context) },
       { title: context.say('people.name'), of: ({ name }) => name },
-      { title: context.say('people.phone'), of: (person) => address(person, 'sms') },
+      { title: context.say('people.phone'), of: (person) => phoneOf(person) },
       { title: context.say('people.email'), of: (person) => address(person, 'email'), shrinks: true },
+      { title: context.say('people.proven'), of: (person) => provenOf(person, context) },
       { title: context.say('people.made'), of: ({ synthetic }) => (synthetic ? context.say('yes') : '') },
     ],
     context.columns(),
   );
+}
+
+/** The day on which somebody last provably had one of the addresses in their hand; or that one of them is faulty. */
+function provenOf({ channels }: ListedPerson, context: Context): string {
+  if (channels.some(({ fault }) => fault !== null)) return context.say('people.faulty');
+  const days = channels.flatMap(({ provenAt }) => (provenAt === null ? [] : [provenAt.slice(0, 10)]));
+  return days.sort().at(-1) ?? '-';
 }
 
 export function rankName(rank: number, context: Pick<Context, 'say'>): string {

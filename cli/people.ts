@@ -1,17 +1,22 @@
 /** `people`: who stands for the units, and the synthetic population of exercises. */
 import type { Command } from 'commander';
 import { EXIT_CODES, FenghuoError } from '../domain/errors.ts';
+import { CHANNELS, type Channel } from '../domain/rules.ts';
 import { generatePopulation, type PopulationInput } from '../operations/generate-population.ts';
 import { findUnits } from '../operations/organisation-find.ts';
 import { importPeople, type PeopleImported } from '../operations/organisation-people.ts';
-import { checkPeople, listPeople, type UnreachableUnit } from '../operations/organisation-read.ts';
+import { listPeople, type UnreachableUnit } from '../operations/organisation-read.ts';
+import { checkHygiene, isClean, type Finding, type Hygiene } from '../operations/people-check.ts';
+import { testPerson, type TestedPerson } from '../operations/people-test.ts';
 import type { Context } from './context.ts';
-import { several, wholeNumber } from './options.ts';
+import { oneOf, several, wholeNumber } from './options.ts';
 import { importFile, renderPeople } from './organisation.ts';
 import { withProgress } from './progress.ts';
 import { example } from './example.ts';
 import { tierName } from './shapes.ts';
 import { renderTable } from './table.ts';
+import { isoOrNull, minuteOf } from './times.ts';
+import { harmless } from './width.ts';
 
 const LISTED_MOST = 100;
 
@@ -46,10 +51,12 @@ export function addPeopleCommands(program: Command, context: Context): void {
   people
     .command('check')
     .description(context.say('help.peopleCheck'))
-    .option('--under <UNIT>', context.say('help.under'))
+    .option('--area <UNIT>', context.say('help.under'))
+    .option('--check', context.say('help.check'))
     .option('--most <N>', context.say('help.most'), wholeNumber(1, 100_000))
-    .addHelpText('after', example(context, 'npx fenghuo people check --under 黔江区'))
-    .action(async (options: { under?: string; most?: number }) => check(context, options));
+    .addHelpText('after', example(context, 'npx fenghuo people check --area 黔江区 --check'))
+    .action(async (options: CheckOptions) => check(context, options));
+  addTestCommand(people, context);
   addGenerateCommand(people, context);
 }
 
@@ -113,18 +120,117 @@ async function generate(context: Context, options: GenerateOptions): Promise<voi
   });
 }
 
-async function check(context: Context, options: { under?: string; most?: number }): Promise<void> {
+type CheckOptions = { area?: string; check?: boolean; most?: number };
+
+async function check(context: Context, options: CheckOptions): Promise<void> {
   const most = options.most ?? LISTED_MOST;
-  const under = options.under === undefined ? {} : { under: options.under };
-  const { total, units } = await checkPeople(await context.database(), { ...under, most });
-  context.print({
-    value: { total, units },
-    items: units,
-    lines: () => (total === 0 ? [] : renderUnreachable({ total, units }, context)),
+  const hygiene = await checkHygiene(await context.database(), {
+    ...(options.area === undefined ? {} : { area: options.area }),
+    most,
   });
-  if (total === 0) context.hint(context.say('people.allReachable'));
-  else context.hint(context.say('people.mend'));
-  context.exitCode = total === 0 ? EXIT_CODES.done : EXIT_CODES.failed;
+  const { units, counts, findings, proven } = hygiene;
+  const clean = isClean(hygiene);
+  context.print({
+    value: {
+      ok: clean,
+      units,
+      counts,
+      findings: findings.map(findingShape),
+      proven: { ...proven, oldestAt: isoOrNull(proven.oldestAt) },
+    },
+    items: [...units.units, ...findings.map(findingShape)],
+    lines: () => renderHygiene(hygiene, context),
+  });
+  context.hint(context.say(clean ? 'people.clean' : 'people.mend'));
+  if (!clean && options.check === true) context.exitCode = EXIT_CODES.belowCoverage;
+}
+
+function findingShape({ personId, ...finding }: Finding) {
+  return { personId: String(personId), ...finding };
+}
+
+/** Units out of reach, then what is wrong with single contacts, then what was never proven. */
+export function renderHygiene(hygiene: Hygiene, context: Context): string[] {
+  const { units, counts, findings, proven } = hygiene;
+  const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  const table = renderTable(
+    findings,
+    [
+      { title: context.say('check.what'), of: ({ kind }) => context.say(`check.${kind}`) },
+      { title: context.say('people.name'), of: ({ name }) => harmless(name) },
+      {
+        title: context.say('unit.path'),
+        of: ({ place }) => place.split('/').slice(-2).join('/'),
+        shrinks: true,
+      },
+      {
+        title: context.say('check.address'),
+        of: ({ address, fault }) => [address ?? '-', ...(fault === null ? [] : [fault])].join(' '),
+      },
+    ],
+    context.columns(),
+  );
+  return [
+    ...(units.total > 0 ? [...renderUnreachable(units, context), ''] : []),
+    ...(total > 0 ? [context.say('check.found', { count: total }), ...table] : []),
+    ...(total > findings.length ? [context.say('more', { count: total - findings.length })] : []),
+    ...(total > 0 ? [''] : []),
+    context.say('check.proven', {
+      addresses: proven.addresses,
+      never: proven.neverProven,
+      oldest: proven.oldestAt === null ? '-' : minuteOf(proven.oldestAt),
+    }),
+  ];
+}
+
+function addTestCommand(people: Command, context: Context): void {
+  people
+    .command('test')
+    .description(context.say('help.peopleTest'))
+    .argument('<PERSON>', context.say('help.person'))
+    .option('--channel <CHANNEL>', context.say('help.channel'), oneOf(CHANNELS))
+    .addHelpText('after', example(context, 'npx fenghuo people test 13800138000 --channel sms'))
+    .action(async (person: string, options: { channel?: Channel }) => test(context, person, options.channel));
+}
+
+/** Sends the test here and now; what is not handed over ends with exit code 1. */
+async function test(context: Context, person: string, channel: Channel | undefined): Promise<void> {
+  const [config, database] = [await context.config(), await context.database()];
+  const { createChannels } = await import('../worker/channels.ts');
+  const { channels, close } = createChannels(config, database, () => undefined);
+  try {
+    const tested = await testPerson(database, {
+      ...{ person, channels, live: config.FENGHUO_CHANNELS === 'live', issuer: config.FENGHUO_ISSUER },
+      ...(channel === undefined ? {} : { channel }),
+    });
+    const shape = { ...tested, personId: String(tested.personId) };
+    context.print({ value: shape, items: tested.results, lines: () => renderTested(tested, context) });
+    const arrived = tested.results.every(({ outcome }) => outcome === 'handed off');
+    if (arrived) context.hint(context.say('test.asked'));
+    else context.exitCode = EXIT_CODES.failed;
+  } finally {
+    await close();
+  }
+}
+
+function renderTested(tested: TestedPerson, context: Context): string[] {
+  return [
+    `${harmless(tested.name)}${tested.synthetic ? ` (${context.say('people.made')})` : ''}`,
+    ...renderTable(
+      tested.results,
+      [
+        { title: context.say('delivery.channel'), of: ({ channel }) => channel },
+        { title: context.say('delivery.address'), of: ({ address }) => address },
+        {
+          title: context.say('delivery.outcome'),
+          of: ({ outcome, reason }) =>
+            [context.say(`test.${outcome}`), ...(reason === null ? [] : [reason])].join(' '),
+        },
+        { title: context.say('test.sender'), of: ({ sender }) => sender ?? '-' },
+      ],
+      context.columns(),
+    ),
+  ];
 }
 
 function renderPeopleImported(imported: PeopleImported, context: Context): string[] {

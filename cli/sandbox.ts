@@ -31,6 +31,18 @@ async function sandboxOptions(context: Context): Promise<SandboxOptions> {
     seed: environment['FENGHUO_SANDBOX_SEED'] ?? '1',
     smtpPort: portOf(config.FENGHUO_SMTP_URL),
     gatewayPort: portOf(config.FENGHUO_GATEWAY_URL),
+    ...(config.FENGHUO_VOICE_GATEWAY_URL !== undefined && {
+      // One process stands in for all of them: whichever is configured beside the voice gateway is at its port.
+      http: {
+        port: portOf(config.FENGHUO_VOICE_GATEWAY_URL),
+        secrets: {
+          voice: config.FENGHUO_VOICE_GATEWAY_SECRET ?? '',
+          loudspeaker: config.FENGHUO_LOUDSPEAKER_SECRET ?? '',
+          robot: config.FENGHUO_CHAT_ROBOT_SECRET ?? '',
+          ntfyToken: config.FENGHUO_NTFY_TOKEN ?? '',
+        },
+      },
+    }),
     faults: json('FENGHUO_SANDBOX_FAULTS'),
     model: json('FENGHUO_SANDBOX_MODEL'),
     log: (line) => context.tell(line),

@@ -61,13 +61,16 @@ export function addWebCommand(program: Command, context: Context): void {
     .action(async () => {
       const config = await context.config();
       await serve(context, async () => {
-        const [{ startWeb }, { answerKeys }] = await Promise.all([
+        const [{ startWeb }, { answerKeys }, { createDoors }] = await Promise.all([
           import('../web/server.ts'),
           import('../worker/channels.ts'),
+          import('../worker/doors.ts'),
         ]);
-        const web = await startWeb({ config, keys: answerKeys(config), log: (line) => context.tell(line) });
+        const { gateway, twilio, close } = createDoors(config);
+        const log = (line: string) => context.tell(line);
+        const web = await startWeb({ config, keys: answerKeys(config), log, gateway, twilio });
         context.tell(context.say('web.started', { url: web.url }));
-        return web;
+        return { stop: () => web.stop().then(close) };
       });
     });
 }

@@ -5,7 +5,8 @@ import type { Language } from '../domain/texts.ts';
 import { TIERS } from '../domain/tiers.ts';
 import { isoWithOffset } from '../domain/time.ts';
 import type { WarningView } from '../operations/warnings.ts';
-import type { WarningRow } from '../db/warnings.ts';
+import type { Pause } from '../db/pauses.ts';
+import type { SilentPerson, WarningRow } from '../db/warnings.ts';
 import { isoOrNull } from './times.ts';
 
 export function warningId(number: number): string {
@@ -33,6 +34,20 @@ export function warningShape(row: WarningRow) {
   };
 }
 
+/** Whom to telephone: name, post and number. */
+export function personShape<Person extends Pick<SilentPerson, 'name' | 'title' | 'rank' | 'phone'> | null>(
+  person: Person,
+) {
+  if (person === null) return null;
+  const { name, title, rank, phone } = person;
+  return { name, title, rank, phone };
+}
+
+/** A pause of everything: by whom, why and since when. */
+export function pauseShape({ by, reason, since }: Pause) {
+  return { by, reason, since: isoWithOffset(since) };
+}
+
 /** How a warning stands: what `warning show` and `warning watch` give. */
 export function viewShape(view: WarningView) {
   const { progress } = view;
@@ -42,6 +57,7 @@ export function viewShape(view: WarningView) {
     coverage: coverageOf(view),
     progress: { ...progress, nextDeadlines: progress.nextDeadlines.map((at) => isoWithOffset(at)) },
     settled: view.settled,
+    paused: view.paused && pauseShape(view.paused),
     events: view.events.map(({ at, ...event }) => ({ at: isoWithOffset(at), ...event })),
   };
 }

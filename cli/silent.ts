@@ -2,12 +2,13 @@
 import type { Command } from 'commander';
 import type { SilentUnit } from '../db/warnings.ts';
 import { maskAddress } from '../operations/organisation-person.ts';
+import { phoneNext } from '../operations/calls.ts';
 import { listSilentUnits, parseWarningId } from '../operations/warnings.ts';
 import type { Context } from './context.ts';
 import { wholeNumber } from './options.ts';
 import { rankName } from './organisation.ts';
 import { example } from './example.ts';
-import { tierName, warningId } from './shapes.ts';
+import { personShape, tierName, warningId } from './shapes.ts';
 import { renderTable } from './table.ts';
 import { clock, isoOrNull } from './times.ts';
 
@@ -43,14 +44,6 @@ async function silent(context: Context, number: number, options: Options): Promi
   if (units.length > 0) context.hint(context.say('silent.next', { id }));
 }
 
-/** Whom to phone next: the highest post with a number; null where nobody has one. */
-export function phoneNext(unit: Pick<SilentUnit, 'people'>): SilentUnit['people'][number] | null {
-  const [first] = unit.people
-    .filter(({ phone }) => phone !== null)
-    .sort((one, other) => one.rank - other.rank);
-  return first ?? null;
-}
-
 function masked(unit: SilentUnit): SilentUnit {
   const people = unit.people.map((person) => ({
     ...person,
@@ -68,8 +61,8 @@ function silentShape(unit: SilentUnit) {
     rung: unit.rung,
     told: unit.told,
     silentAt: isoOrNull(unit.silentAt),
-    phoneNext: phoneNext(unit),
-    people: unit.people,
+    phoneNext: personShape(phoneNext(unit.people)),
+    people: unit.people.map((person) => ({ ...personShape(person), faults: person.faults })),
   };
 }
 
@@ -95,7 +88,11 @@ export function renderSilent(units: readonly SilentUnit[], context: Context, now
 }
 
 function phoneLine(unit: SilentUnit, context: Context): string {
-  const person = phoneNext(unit);
+  const person = phoneNext(unit.people);
   if (!person) return context.say(unit.people.length === 0 ? 'reason.noPost' : 'silent.noNumber');
-  return `${person.phone ?? ''} ${person.name} ${person.rank === 0 ? '' : rankName(person.rank, context)}`.trimEnd();
+  const { phone, name, rank, faults } = person;
+  const words = [phone ?? '', name, ...(rank === 0 ? [] : [rankName(rank, context)])];
+  // Why nothing was heard of them: messages do not reach them.
+  if (faults.sms) words.push(context.say(`fault.${faults.sms}`));
+  return words.join(' ');
 }

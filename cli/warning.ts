@@ -17,6 +17,7 @@ import { hasWorker, processesAlive } from './alive.ts';
 import type { Context } from './context.ts';
 import { renderFrame } from './frame.ts';
 import { oneOf, plainNumber, readTextFile, several, wholeNumber } from './options.ts';
+import { pauseLine } from './pause.ts';
 import { planShape, renderPlan } from './plan.ts';
 import { example } from './example.ts';
 import { coverageOf, hazardName, levelName, viewShape, warningId, warningShape } from './shapes.ts';
@@ -204,9 +205,13 @@ async function show(context: Context, number: number): Promise<void> {
   context.print({
     value: viewShape(view),
     lines: () => [
-      ...renderFrame(view, { columns, lang: context.lang, colour: context.colour, now: Date.now() }).split(
-        '\n',
-      ),
+      ...renderFrame(view, {
+        columns,
+        lang: context.lang,
+        colour: context.colour,
+        now: Date.now(),
+        ...(view.paused ? { note: pauseLine(view.paused, context) } : {}),
+      }).split('\n'),
       '',
       ...wrap(harmless(context.lang === 'zh' ? warning.textZh : warning.textEn), columns),
       context.say('show.rules', {

@@ -7,8 +7,8 @@ import { viewWarning, type WarningView } from '../operations/warnings.ts';
 import { hasWorker, processesAlive } from './alive.ts';
 import type { Context } from './context.ts';
 import { renderChange, renderFrame } from './frame.ts';
+import { pauseLine } from './pause.ts';
 import { viewShape, warningId as nameOf } from './shapes.ts';
-import type { WordKey } from './words.ts';
 
 /**
  * `closed`: the warning has been cancelled or has expired, and its cells are closed. `settled`: or nothing is under way and
@@ -41,7 +41,7 @@ const LOAD_SHARE = 4;
 
 /** Shows the warning until `until` holds; gives back how it stood then. An unreachable database is waited for. */
 export async function watchWarning(input: WatchInput): Promise<WarningView> {
-  const { database, warningId, context, signal, now = Date.now, everyMs = EVERY_MS } = input;
+  const { warningId, context, signal, now = Date.now, everyMs = EVERY_MS } = input;
   const startedAt = now();
   const display = input.quiet === true ? { show: noop, end: noop } : createDisplay(context);
   const wait =
@@ -50,9 +50,9 @@ export async function watchWarning(input: WatchInput): Promise<WarningView> {
   try {
     for (;;) {
       const lookedAt = now();
-      const seen = await look(database, warningId, view);
+      const seen = await look(input, view);
       view = seen.view;
-      display.show(view, lookedAt, seen.note === null ? undefined : context.say(seen.note));
+      display.show(view, lookedAt, seen.note ?? undefined);
       if (signal?.aborted || (seen.fresh && isOver(view, input.until))) return view;
       const left = input.timeoutMs === undefined ? Infinity : startedAt + input.timeoutMs - now();
       if (left <= 0) throw timedOut(context, warningId);
@@ -71,17 +71,19 @@ export function isOver(view: WarningView, until: WatchUntil): boolean {
   return closed || (until === 'settled' && idle && nextDeadlines.length === 0);
 }
 
-type Look = { view: WarningView; fresh: boolean; note: WordKey | null };
+type Look = { view: WarningView; fresh: boolean; note: string | null };
 
 /** How it stands now. Where the database does not answer, how it stood before; at the first look that is an error. */
-async function look(database: Database, warningId: number, before: WarningView | null): Promise<Look> {
+async function look({ database, warningId, context }: WatchInput, before: WarningView | null): Promise<Look> {
   try {
     const view = await viewWarning(database, warningId);
     const waiting = view.progress.mail + view.progress.pagesOpen > 0;
     const idle = waiting && !hasWorker(await processesAlive(database));
-    return { view, fresh: true, note: idle ? 'watch.noWorker' : null };
+    const note = view.paused ? pauseLine(view.paused, context) : idle ? context.say('watch.noWorker') : null;
+    return { view, fresh: true, note };
   } catch (error) {
-    if (before && isUnreachable(error)) return { view: before, fresh: false, note: 'watch.unreachable' };
+    if (before && isUnreachable(error))
+      return { view: before, fresh: false, note: context.say('watch.unreachable') };
     throw error;
   }
 }

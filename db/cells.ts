@@ -4,6 +4,7 @@ import type { Rules } from '../domain/rules.ts';
 import type { CellLetter, CellRest, InboxLetter, LockedCell, OpenPage, TierCount } from '../domain/store.ts';
 import { messageOrder } from '../domain/unit.ts';
 import type { Sql } from './database.ts';
+import { PAUSED } from './pauses.ts';
 
 /**
  * Locks the cell for one step. `for no key update`: with `for update`, the foreign keys of the inbox make two steps wait for
@@ -106,13 +107,16 @@ export async function putEnded(sql: Sql, warningId: number): Promise<void> {
   );
 }
 
-/** Units of the cell with a timer due and no letter waiting. None while a settlement waits: it may move any timer. */
+/**
+ * Units of the cell with a timer due and no letter waiting. None while a settlement waits: it may move any timer. None while
+ * everything is paused.
+ */
 export async function dueUnits(sql: Sql, cellId: number, now: number, most: number): Promise<number[]> {
   const rows = await sql.query<{ unit_id: number }>(
     `select s.unit_id from unit_states s
      where s.cell_id = $1 and s.next_at <= to_timestamp($2::float8 / 1000)
        and not exists (select from inbox i where i.cell_id = $1 and i.unit_id = s.unit_id)
-       and not exists (select from inbox i where i.cell_id = $1 and i.unit_id is null)
+       and not exists (select from inbox i where i.cell_id = $1 and i.unit_id is null) and not ${PAUSED}
      order by s.next_at limit $3`,
     [cellId, now, most],
     'due-units',
@@ -140,7 +144,8 @@ export async function cellRest(sql: Sql, cellId: number, pagesMost: number): Pro
   }>(
     `select
        exists (select from inbox where cell_id = $1) as mail,
-       (select extract(epoch from min(next_at)) * 1000 from unit_states where cell_id = $1)::float8 as next_deadline,
+       (select extract(epoch from min(next_at)) * 1000 from unit_states where cell_id = $1 and not ${PAUSED})::float8
+         as next_deadline,
        (select extract(epoch from min(due_at)) * 1000 from retries where cell_id = $1)::float8 as next_retry,
        exists (select from unit_states where cell_id = $1 and ended is null) as unended`,
     [cellId],

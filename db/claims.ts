@@ -31,7 +31,7 @@ const PAUSED_LOOK_MS = 5_000;
 export async function claimSlice(
   database: Database,
   pageId: number,
-  input: { most: number; leaseMs: number },
+  input: { most: number; leaseMs: number; closedForMs?: number },
 ): Promise<Claimed> {
   return database.transaction(async (sql) => {
     const page = await lockPage(sql, pageId);
@@ -45,6 +45,9 @@ export async function claimSlice(
       'claims-taken',
     );
     if (taken?.paused) return { kind: 'wait', waitMs: PAUSED_LOOK_MS };
+    const { closedForMs = 0 } = input;
+    if (closedForMs > 0 && (await stillSends(sql, page.warning_id)))
+      return { kind: 'wait', waitMs: closedForMs };
     const first = taken?.next ?? 0;
     if (first >= page.size) return { kind: 'wait', waitMs: Math.max(0, Math.ceil(taken?.wait_ms ?? 0)) };
     const size = Math.min(input.most, page.size - first);
@@ -56,6 +59,16 @@ export async function claimSlice(
     );
     return { kind: 'slice', slice: await readSlice(sql, page, first, size, { takeKeys: true }) };
   });
+}
+
+/** Of a warning that has ended, pages are claimed whatever the channel does: the guard drops what is left. */
+async function stillSends(sql: Sql, warningId: number): Promise<boolean> {
+  const rows = await sql.query(
+    `select from warnings where id = $1 and status = 'open' and expires_at > clock_timestamp()`,
+    [warningId],
+    'still-sends',
+  );
+  return rows.length > 0;
 }
 
 /** The slices of a page whose lease ran out unsettled. */
@@ -178,6 +191,7 @@ async function readMembers(sql: Sql, page: PageRow, first: number, size: number)
     synthetic: boolean | null;
     possible_duplicate: boolean;
     heard_of: ClaimedDelivery['heardOf'];
+    earlier_at: number | null;
     keyed: boolean;
   }>(
     `select coalesce(m.delivery_id, $1::bigint * $4 + $2 + m.place - 1) as delivery_id, coalesce(m.attempt, 1) as attempt,
@@ -190,6 +204,8 @@ async function readMembers(sql: Sql, page: PageRow, first: number, size: number)
          select json_build_object('providerId', r.provider_id, 'sender', r.sender) from receipts r
          where r.delivery_id = m.delivery_id and r.attempt < m.attempt
            and r.state not in ('undelivered', 'failed') limit 1) end as heard_of,
+       case when m.delivery_id is not null then (
+         select extract(epoch from max(d.at)) * 1000 from deliveries d where d.id = m.delivery_id) end::float8 as earlier_at,
        ${page.audience === 'people' ? '(select count(*) from posts p where p.person_id = m.recipient_id) > 1' : 'false'}
          as keyed
      from pages g,
@@ -210,6 +226,7 @@ async function readMembers(sql: Sql, page: PageRow, first: number, size: number)
     synthetic: row.synthetic ?? true,
     possibleDuplicate: row.possible_duplicate,
     heardOf: row.heard_of,
+    earlierAt: row.earlier_at,
     keyed: row.keyed,
   }));
 }

@@ -137,6 +137,12 @@ export function isUnreachable(error: unknown): boolean {
   );
 }
 
+/** True where a statement failed for a value in it (SQLSTATE 22, 23): without that value it would not. */
+export function isDataFault(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && /^2[23]/.test(code);
+}
+
 function unreachable(cause: unknown): Error {
   if (!isUnreachable(cause)) return cause as Error;
   return new FenghuoError({

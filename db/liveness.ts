@@ -79,3 +79,24 @@ export async function forgetOld(sql: Sql): Promise<void> {
     [FORGET_AFTER],
   );
 }
+
+/** Up to when something is known, in milliseconds of the database's clock; null where nothing is. And that clock. */
+export async function readMark(sql: Sql, name: string): Promise<{ mark: number | null; now: number }> {
+  const [row] = await sql.query<{ mark: number | null; now: number }>(
+    `select floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now,
+       (select floor(extract(epoch from at) * 1000)::float8 from liveness where name = $1) as mark`,
+    [name],
+    'read-mark',
+  );
+  return row ?? { mark: null, now: 0 };
+}
+
+/** Moves a mark on, never back. */
+export async function writeMark(sql: Sql, name: string, instant: number): Promise<void> {
+  await sql.query(
+    `insert into liveness as l (name, at) values ($1, to_timestamp($2::float8 / 1000))
+     on conflict (name) do update set at = greatest(l.at, excluded.at)`,
+    [name, instant],
+    'write-mark',
+  );
+}

@@ -100,12 +100,13 @@ export async function deleteChannels(
   );
 }
 
-/** Gives people these addresses, in place of what they had on the same channel. */
+/** Gives people these addresses, in place of what they had on the same channel; what was wrong with those is forgotten. */
 export async function putChannels(sql: Sql, channels: readonly PersonChannel[]): Promise<void> {
   await sql.query(
     `insert into person_channels (person_id, channel, address)
      select * from unnest($1::bigint[], $2::text[], $3::text[])
-     on conflict (person_id, channel) do update set address = excluded.address`,
+     on conflict (person_id, channel) do update set address = excluded.address, fault = null, fault_at = null,
+       proven_at = null`,
     [
       channels.map(({ personId }) => personId),
       channels.map(({ channel }) => channel),

@@ -59,15 +59,24 @@ export type PostHolder = {
   rank: number;
   language: string;
   synthetic: boolean;
-  addresses: Record<string, string>;
+  channels: HeldChannel[];
+};
+
+/** An address, what is wrong with it, and when somebody last provably had it in their hand (milliseconds). */
+export type HeldChannel = {
+  channel: string;
+  address: string;
+  fault: string | null;
+  provenAt: number | null;
 };
 
 /** Who holds a post in the unit now, the principal first. */
 export async function postHolders(sql: Sql, unitId: number): Promise<PostHolder[]> {
   return sql.query<PostHolder>(
     `select p.id as "postId", holder.id as "personId", holder.name, p.title, p.rank, holder.language, holder.synthetic,
-       coalesce((select json_object_agg(c.channel, c.address) from person_channels c where c.person_id = holder.id), '{}')
-         as addresses
+       coalesce((select json_agg(json_build_object('channel', c.channel, 'address', c.address, 'fault', c.fault,
+           'provenAt', floor(extract(epoch from c.proven_at) * 1000)::float8) order by c.channel)
+         from person_channels c where c.person_id = holder.id), '[]') as channels
      from posts p join people holder on holder.id = p.person_id
      where p.unit_id = $1 and p.held_until is null
      order by p.rank, p.id`,
@@ -82,7 +91,7 @@ export async function countUnitsByTier(sql: Sql, unitId: number | null): Promise
   return sql.query<TierCount>(
     `select u.tier, count(*) as units, count(*) filter (where u.synthetic) as synthetic,
        count(*) filter (where not exists (
-         select from posts p join person_channels c on c.person_id = p.person_id
+         select from posts p join person_channels c on c.person_id = p.person_id and c.fault is null
          where p.unit_id = u.id and p.held_until is null)) as unreachable
      from units u where $1::int is null or u.path @> array[$1::int]
      group by u.tier`,
@@ -117,7 +126,7 @@ export async function countPeople(sql: Sql): Promise<PeopleCount> {
   return rows[0] ?? { people: 0, synthetic: 0, posts: 0, severalPosts: 0 };
 }
 
-/** Units where nobody can be reached: no post is held, or none of the holders has an address. */
+/** Units where nobody can be reached: no post is held, or none of the holders has an address that can be used. */
 export async function unreachableUnits(
   sql: Sql,
   input: { unitId: number | null; most: number },
@@ -128,7 +137,7 @@ export async function unreachableUnits(
      from units u
      where ($1::int is null or u.path @> array[$1::int])
        and not exists (
-         select from posts p join person_channels c on c.person_id = p.person_id
+         select from posts p join person_channels c on c.person_id = p.person_id and c.fault is null
          where p.unit_id = u.id and p.held_until is null)
      order by cardinality(u.path), u.code, u.id limit $2`,
     [input.unitId, input.most],

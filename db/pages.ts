@@ -10,6 +10,10 @@ export const PAGE_RECIPIENTS_MAX = 1_000;
 /** Delivery ids are page id × this + place: no table is needed to know whom a link belongs to. */
 export const DELIVERY_ID_STRIDE = 1_024;
 
+/** A delivery's page, and its place there from 1. */
+export const pageOf = (deliveryId: number) => Math.floor(deliveryId / DELIVERY_ID_STRIDE);
+export const placeOf = (deliveryId: number) => (deliveryId % DELIVERY_ID_STRIDE) + 1;
+
 /** Writes pages, cut to their greatest size. */
 export async function writePages(
   sql: Sql,

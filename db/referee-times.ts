@@ -44,30 +44,43 @@ export async function findChasedAfterAnswer(
 
 /**
  * 7b. Escalations on time: the first page of a rung was written no earlier than the wait after the first hand-off of the rung
- * before, where that one was handed off and did not fail; or, where it was not handed off in time (no worker was there), than
- * the rule pack's `handOffMax` after it was written. And how late it was at most. Outages of answer intake in that wait, as far
- * as they were known when the rung began, put its time off until the unit has used up the longest extension.
+ * before, where that one was handed off and did not fail; or, where no hand-off of it was known in time (no worker was there),
+ * than the rule pack's `handOffMax` after it began. A hand-off is known when its slice is settled, and a rung begins by the clock
+ * of its step, which stands in the audit: its page may be written seconds later. And how late it was at most. Outages of answer
+ * intake in that wait, as far as they were known when the rung began, put its time off until the unit has used up the longest
+ * extension.
  */
 export async function findMistimed(sql: Sql, warningId: number): Promise<Finding> {
   const rows = await sql.query<{ unit_id: number; step: number; late_ms: number }>(
-    `with begun as (
-       select d.unit_id, d.step, min(p.written_at) as written_at,
-         min(d.at) filter (where d.outcome in ('handed off', 'merged')) as handed_at,
-         bool_or(d.outcome in ('failed', 'dropped', 'unknown', 'later')) as troubled
-       from deliveries d join pages p on p.id = d.id / ${DELIVERY_ID_STRIDE}
-       where d.warning_id = $1 and d.purpose = 'rung' group by d.unit_id, d.step),
+    `with first_pages as (
+       select p.id, p.written_at, coalesce((
+         select max(a.at) from audit a where a.cell_id = p.cell_id and a.at <= p.written_at), p.written_at) as began_at
+       from pages p where p.warning_id = $1 and p.purpose = 'rung'),
+     attempts as (
+       select d.*, d.outcome in ('handed off', 'merged') as handed, k.settled_at
+       from deliveries d join pages p on p.id = d.page_id
+       left join claims k on k.page_id = p.id and
+         coalesce(array_position(p.delivery_ids, d.id) - 1, d.id % ${DELIVERY_ID_STRIDE}) between k.first and k.first + k.size - 1
+       where d.warning_id = $1 and d.purpose = 'rung'),
+     begun as (
+       select d.unit_id, d.step, min(p.written_at) as written_at, min(p.began_at) as began_at,
+         min(d.at) filter (where d.handed) as handed_at, min(d.settled_at) filter (where d.handed) as known_at,
+         bool_or(not d.handed) as troubled
+       from attempts d join first_pages p on p.id = d.id / ${DELIVERY_ID_STRIDE} group by d.unit_id, d.step),
      paired as (
-       select unit_id, step, written_at, lag(step) over rungs as step_before, lag(written_at) over rungs as written_before,
-         lag(handed_at) over rungs as handed_before, lag(troubled) over rungs as troubled_before
+       select unit_id, step, written_at, lag(step) over rungs as step_before, lag(began_at) over rungs as began_before,
+         lag(handed_at) over rungs as handed_before, lag(known_at) over rungs as known_before,
+         lag(troubled) over rungs as troubled_before
        from begun window rungs as (partition by unit_id order by step)),
      waits as (
        select l.ordinality as step, (l.value->>'waitMs')::float8 * interval '1 millisecond' as wait,
-         -- The timer counts from the step's own clock, and a page is written a moment later.
-         ((w.rules->>'handOffMaxMs')::float8 - $2) * interval '1 millisecond' as hand_off_max
+         (w.rules->>'handOffMaxMs')::float8 * interval '1 millisecond' as hand_off_max
        from warnings w, jsonb_array_elements(w.rules->'ladder') with ordinality l where w.id = $1),
      timed as (
        select b.unit_id, b.step, b.written_at, b.handed_before, b.handed_before + t.wait as answer_by,
-         b.written_before + t.hand_off_max as hand_off_by
+         -- Null where a hand-off was known in time: then only the wait counts.
+         case when b.known_before > b.began_before + t.hand_off_max - $6 * interval '1 millisecond'
+           then b.began_before + t.hand_off_max end as hand_off_by
        from paired b join waits t on t.step = b.step
        where b.step_before = b.step - 1 and b.handed_before is not null and not b.troubled_before
          and b.unit_id not in (select unit_id from answers where warning_id = $1 and kind = 'cannot act')),
@@ -87,9 +100,9 @@ export async function findMistimed(sql: Sql, warningId: number): Promise<Finding
              interval '0') as used_up
          from outages) o)
      select unit_id, step, (extract(epoch from written_at - case
-         when written_at < answer_by and handed_before > hand_off_by then hand_off_by else answer_by end) * 1000)::float8 as late_ms
+         when written_at < answer_by then least(answer_by, hand_off_by) else answer_by end) * 1000)::float8 as late_ms
      from extended`,
-    [warningId, STEP_MS_MAX, INTAKE_SIGN, OUTAGE_AFTER_MS, EXTENSION_MS_MAX],
+    [warningId, STEP_MS_MAX, INTAKE_SIGN, OUTAGE_AFTER_MS, EXTENSION_MS_MAX, COMMIT_MS_MAX],
   );
   const early = rows.filter((row) => row.late_ms < -1);
   const late = rows.map((row) => row.late_ms).sort((one, other) => one - other);

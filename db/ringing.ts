@@ -12,22 +12,27 @@ export type RingableCell = {
 };
 
 /**
+ * The cells with mail, and a null behind the last, as a part of `with recursive`. They are found by hopping through the inbox's
+ * index, so a flood of answers makes nobody slow who looks for them.
+ */
+export const MAILED = `mailed (cell_id) as (
+       (select cell_id from inbox order by cell_id limit 1)
+       union all
+       select (select i.cell_id from inbox i where i.cell_id > m.cell_id order by i.cell_id limit 1)
+       from mailed m where m.cell_id is not null
+     )`;
+
+/**
  * Takes the cells of one kind that have mail, are overdue by more than a second, or are open and unstepped for a minute, and
  * marks them as rung: at most one ring in 0.8 s and cell over all workers, so that a lost doorbell is made good within a
  * second. `skip locked` passes over a cell that is being stepped right now: it looks at its mail itself.
- * Cells with mail are found by hopping through the inbox's index, so a flood of answers does not slow the ringer.
  */
 export async function ringableCells(
   database: Database,
   input: { kind: 'exercise' | 'actual'; most: number },
 ): Promise<RingableCell[]> {
   return database.query<RingableCell>(
-    `with recursive mailed (cell_id) as (
-       (select cell_id from inbox order by cell_id limit 1)
-       union all
-       select (select i.cell_id from inbox i where i.cell_id > m.cell_id order by i.cell_id limit 1)
-       from mailed m where m.cell_id is not null
-     ),
+    `with recursive ${MAILED},
      wanted as (
        select cell_id from mailed where cell_id is not null
        union

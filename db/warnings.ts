@@ -1,7 +1,9 @@
 /** Warnings: issue, cancel, and how one stands. */
 import type { LevelId } from '../domain/levels.ts';
-import type { Rules, RulePack } from '../domain/rules.ts';
+import type { AddressFault } from '../domain/results.ts';
+import type { Channel, Rules, RulePack } from '../domain/rules.ts';
 import type { Sql } from './database.ts';
+import { phoneOf, standsFor } from './duties.ts';
 
 /** A unit belongs to a warning when it lies in one of its areas or on the way down to one. `u` is the unit. */
 export function inScope(areas: string): string {
@@ -199,22 +201,44 @@ export type SilentUnit = {
   rung: number;
   told: boolean;
   silentAt: number | null;
-  people: { name: string; title: string; rank: number; phone: string | null }[];
+  people: SilentPerson[];
 };
+
+/** Who stands for a silent unit now. */
+export type SilentPerson = {
+  personId: number;
+  name: string;
+  title: string;
+  rank: number;
+  phone: string | null;
+  /** When they were telephoned for this warning and unit and did not answer, the last time. */
+  triedAt: number | null;
+  /** Channels by which nothing reaches them, and why. */
+  faults: Partial<Record<Channel, AddressFault>>;
+};
+
+/** The columns of a `SilentUnit`, of a state `s`, its unit `u` and its warning `w`. */
+export const SILENT_UNIT = `s.unit_id as "unitId", u.code, u.tier, s.rung, s.told_at is not null as told,
+  floor(extract(epoch from s.silent_at) * 1000)::float8 as "silentAt",
+  array(select p.name from unnest(u.path) with ordinality as step (id, place) join units p on p.id = step.id
+        order by step.place) as path`;
+
+/** Those who stand for unit `u` of warning `w` now, as JSON: the posts as they were held at issue, by the roster of this hour. */
+export const SILENT_PEOPLE = `coalesce((
+  select json_agg(json_build_object('personId', pe.id, 'name', pe.name, 'title', po.title, 'rank', po.rank,
+    'phone', ${phoneOf('pe.id')},
+    'faults', coalesce((select json_object_agg(c.channel, c.fault) from person_channels c
+      where c.person_id = pe.id and c.fault is not null), '{}'),
+    'triedAt', (select floor(extract(epoch from max(k.ended_at)) * 1000)::float8 from calls k where k.warning_id = w.id
+      and k.unit_id = u.id and k.person_id = pe.id and k.outcome = 'no answer')) order by po.rank)
+  from posts po join people pe on pe.id = ${standsFor('po')}
+  where po.unit_id = u.id and po.held_from <= w.issued_at
+    and (po.held_until is null or po.held_until > w.issued_at)), '[]')`;
 
 /** Every opened unit that nobody has heard from, the highest and the longest silent first. */
 export async function readSilentUnits(sql: Sql, warningId: number, most: number): Promise<SilentUnit[]> {
   return sql.query<SilentUnit>(
-    `select s.unit_id as "unitId", u.code, u.tier, s.rung, s.told_at is not null as told,
-       floor(extract(epoch from s.silent_at) * 1000)::float8 as "silentAt",
-       array(select p.name from unnest(u.path) with ordinality as step (id, place) join units p on p.id = step.id
-             order by step.place) as path,
-       coalesce((select json_agg(json_build_object('name', pe.name, 'title', po.title, 'rank', po.rank,
-           'phone', (select address from person_channels where person_id = pe.id and channel = 'sms'))
-           order by po.rank)
-         from posts po join people pe on pe.id = po.person_id
-         where po.unit_id = u.id and po.held_from <= w.issued_at
-           and (po.held_until is null or po.held_until > w.issued_at)), '[]') as people
+    `select ${SILENT_UNIT}, ${SILENT_PEOPLE} as people
      from unit_states s join units u on u.id = s.unit_id join warnings w on w.id = s.warning_id
      where s.warning_id = $1 and s.status <> 'answered' and s.silent_at is not null
      order by cardinality(u.path), s.silent_at limit $2`,

@@ -2,6 +2,8 @@
 import type { Standing, WatchFacts } from '../domain/watchdog.ts';
 import { PAGES_PATIENCE, TEMPORAL_SIGN } from '../domain/watchdog.ts';
 import { INTAKE_SIGN } from './liveness.ts';
+import { PAUSED } from './pauses.ts';
+import { MAILED } from './ringing.ts';
 import type { Sql } from './database.ts';
 
 /** Warnings named at once; where more stand still, the cause is one. */
@@ -40,16 +42,11 @@ export async function readWatchFacts(sql: Sql, windowMs: number): Promise<WatchF
 
 /**
  * Cells with a letter or a deadline that waits for longer than the window, and no step since. Of a cell's letters the first to
- * be taken is the oldest of its kind; a flood of answers does not make this slow.
+ * be taken is the oldest of its kind.
  */
 async function standingCells(sql: Sql, windowMs: number): Promise<Standing[]> {
   return sql.query<Standing>(
-    `with recursive mailed (cell_id) as (
-       (select cell_id from inbox order by cell_id limit 1)
-       union all
-       select (select i.cell_id from inbox i where i.cell_id > m.cell_id order by i.cell_id limit 1)
-       from mailed m where m.cell_id is not null
-     ),
+    `with recursive ${MAILED},
      work as (
        select cell_id, (select at from inbox i where i.cell_id = m.cell_id order by priority, id limit 1) as waits_since
        from mailed m where cell_id is not null
@@ -72,6 +69,7 @@ async function standingCells(sql: Sql, windowMs: number): Promise<Standing[]> {
 /**
  * Pages of a warning and a channel that wait although nothing of that channel was claimed, settled or ended for longer than
  * the window and half of it again: one at a time each page has its turn, so only all of them together say that nobody sends.
+ * Pages that wait because everything is paused are no trouble.
  */
 async function standingPages(sql: Sql, windowMs: number): Promise<Standing[]> {
   return sql.query<Standing>(
@@ -80,7 +78,8 @@ async function standingPages(sql: Sql, windowMs: number): Promise<Standing[]> {
        from pages where ended_at is null group by warning_id, channel
      ),
      moved as (
-       select p.warning_id, p.channel, greatest(max(p.ended_at), max(k.claimed_at), max(k.settled_at)) as at
+       select p.warning_id, p.channel, greatest(max(p.ended_at), max(k.claimed_at), max(k.settled_at),
+         (select max(ended_at) from pauses)) as at
        from open o join pages p on p.warning_id = o.warning_id and p.channel = o.channel
        left join claims k on k.page_id = p.id
        group by p.warning_id, p.channel
@@ -92,7 +91,7 @@ async function standingPages(sql: Sql, windowMs: number): Promise<Standing[]> {
      select s.warning_id as "warningId", w.kind, 0 as cells, sum(s.pages)::int as pages,
        ${milliseconds('min(s.since)')} as since
      from standing s join warnings w on w.id = s.warning_id
-     where s.since < clock_timestamp() - $1 * interval '1 millisecond'
+     where s.since < clock_timestamp() - $1 * interval '1 millisecond' and not ${PAUSED}
      group by s.warning_id, w.kind order by 1 limit $2`,
     [windowMs * PAGES_PATIENCE, STANDING_MOST],
   );

@@ -2,6 +2,7 @@
  * The doors of the core: what a channel is, whatever vendor stands behind it.
  * A channel file knows one vendor and maps its results to these outcomes in one table.
  */
+import type { LevelId } from './levels.ts';
 import type { ResultClass } from './results.ts';
 import type { Channel } from './rules.ts';
 
@@ -11,6 +12,8 @@ export type OutgoingMessage = {
   deliveryId: string;
   attempt: number;
   warningId: string;
+  /** Of the warning: red goes first where a sender's rate is limited. */
+  level: LevelId;
   /** `exercise` messages may go only to channels that serve exercises. */
   kind: 'exercise' | 'actual';
   synthetic: boolean;
@@ -23,6 +26,10 @@ export type OutgoingMessage = {
   parameters: Record<string, string>;
   /** What a stand-in may know of an Exercise, so that simulated people behave by rung and at the drill's speed. */
   exercise: { step: string; speed: number } | null;
+  /** When the warning ends, in milliseconds: providers are asked to give up by then. Left out: not known. */
+  expiresAt?: number;
+  /** When an earlier attempt ended without an outcome, in milliseconds: `find` looks for what came shortly before. */
+  earlierAt?: number;
 };
 
 /**
@@ -53,9 +60,14 @@ export type ChannelPort = {
    * Asks the provider for an earlier attempt whose outcome was unknown: the provider's id where it has the message, null where it
    * has not, `unknown` where it cannot be asked right now. Left out where a provider cannot be asked at all.
    */
-  find?(message: OutgoingMessage, attempt: number): Promise<{ providerId: string } | null | 'unknown'>;
+  find?(
+    message: OutgoingMessage,
+    attempt: number,
+  ): Promise<{ providerId: string; sender?: string } | null | 'unknown'>;
   /** How long until this channel takes messages again, in milliseconds; 0 where it does. Left out: always. */
   closedForMs?(): Promise<number>;
+  /** How many messages it is of use to claim at once, where a rate limits them. Left out: any number. */
+  claimMost?(): number;
   close(): Promise<void>;
 };
 

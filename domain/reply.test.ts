@@ -6,6 +6,7 @@ const received = (code: string | null = null): Reply => ({ answer: 'received', c
 const done = (count: number | null, code: string | null = null): Reply => ({ answer: 'done', count, code });
 const cannotAct = (code: string | null = null): Reply => ({ answer: 'cannot act', count: null, code });
 const stop: Reply = { stop: true };
+const start: Reply = { start: true };
 
 const TABLE: readonly [text: string, reply: Reply | null][] = [
   ['收到', received()],
@@ -66,6 +67,28 @@ const TABLE: readonly [text: string, reply: Reply | null][] = [
   ['STOP', stop],
   ['退订', stop],
   ['TD 4821', stop],
+  ['ＴＤ。', stop],
+
+  ['TY', start],
+  ['start', start],
+  ['START', start],
+  ['恢复', start],
+
+  ['received', received()],
+  ['Received 4821', received('4821')],
+  ['done', done(null)],
+  ['done 12', done(12)],
+  ['Done: 12, 4821', done(12, '4821')],
+  ['moved 12 people', done(12)],
+  ['Moved 1200 people. 4821', done(1200, '4821')],
+  ['cannot act', cannotAct()],
+  ['Cannot act 4821', cannotAct('4821')],
+
+  ['done 12 people', null],
+  ['moved 12 人', null],
+  ['cannot', null],
+  ['act', null],
+  ['restart', null],
 
   ['', null],
   ['   ', null],
@@ -147,7 +170,7 @@ describe('for any text', () => {
     fc.assert(
       fc.property(likely, (text) => {
         const reply = parseReply(text);
-        if (reply === null || 'stop' in reply) return;
+        if (reply === null || 'stop' in reply || 'start' in reply) return;
         if (reply.answer !== 'done') expect(reply.count).toBeNull();
         if (reply.code !== null) expect(reply.code).toMatch(/^[0-9]{4}$/);
       }),

@@ -7,9 +7,10 @@ export type ReplyAnswer = 'received' | 'done' | 'cannot act';
 
 /**
  * `count` is the number of people moved, where one was given with *done*; `code` is the message's number, where one was given.
- * `stop` asks for no further messages.
+ * `stop` asks for no further messages, `start` for them again.
  */
-export type Reply = { answer: ReplyAnswer; count: number | null; code: string | null } | { stop: true };
+export type Reply =
+  { answer: ReplyAnswer; count: number | null; code: string | null } | { stop: true } | { start: true };
 
 /** The whole text of an answer, without its number. */
 const ANSWERS: ReadonlyMap<string, ReplyAnswer> = new Map([
@@ -19,13 +20,24 @@ const ANSWERS: ReadonlyMap<string, ReplyAnswer> = new Map([
   ['1', 'received'],
   ['ok', 'received'],
   ['ack', 'received'],
+  ['received', 'received'],
   ['已转移', 'done'],
+  ['moved', 'done'],
+  ['done', 'done'],
   ['2', 'done'],
   ['无法执行', 'cannot act'],
+  ['cannotact', 'cannot act'],
   ['3', 'cannot act'],
 ]);
 
 const STOPS: ReadonlySet<string> = new Set(['td', 't', 'stop', '退订']);
+const STARTS: ReadonlySet<string> = new Set(['ty', 'start', '恢复']);
+
+/** What stands behind a count, by the word before it. */
+const COUNTED: ReadonlyMap<string, readonly string[]> = new Map([
+  ['已转移', ['人']],
+  ['moved', ['people', 'persons']],
+]);
 
 const CODE = /^[0-9]{4}$/;
 
@@ -69,11 +81,13 @@ function answerOf(tokens: readonly string[], code: string | null): Reply | null 
   if (head === undefined || tokens.length > 3) return null;
   if (second === undefined) {
     if (STOPS.has(head)) return { stop: true };
+    if (STARTS.has(head)) return { start: true };
     const answer = ANSWERS.get(head);
     return answer === undefined ? null : { answer, count: null, code };
   }
   if (ANSWERS.get(head) !== 'done' || !COUNT.test(second)) return null;
-  if (third === undefined ? code === null && CODE.test(second) : head !== '已转移' || third !== '人')
-    return null;
+  const whole =
+    third === undefined ? code !== null || !CODE.test(second) : COUNTED.get(head)?.includes(third) === true;
+  if (!whole) return null;
   return { answer: 'done', count: Number(second), code };
 }

@@ -152,6 +152,8 @@ export type ClaimedDelivery = {
   throttledMs: number;
   /** How the provider is known to have an earlier attempt whose outcome was unknown: by a receipt of it. */
   heardOf: { providerId: string | null; sender: string } | null;
+  /** When the last attempt ended; null for a first one. */
+  earlierAt: Instant | null;
   companions: readonly Companion[];
   /** The person holds several posts: one message per rung, whatever posts and cells; its key is kept. */
   keyed: boolean;
@@ -228,7 +230,15 @@ export type PageStore = {
    * Claims the next free slice of a page for `leaseMs`. A slice whose lease ran out unsettled is settled as unknown
    * first, by `abandoned`.
    */
-  claim(pageId: number, input: { most: number; leaseMs: number }): Promise<Claimed>;
+  claim(
+    pageId: number,
+    input: {
+      most: number;
+      leaseMs: number;
+      /** The channel takes nothing for so long: no attempt is begun, and burned, while the warning is open. 0 where it does. */
+      closedForMs?: number;
+    },
+  ): Promise<Claimed>;
   /** Slices of the page whose lease ran out: their deliveries, to be settled as unknown. */
   abandoned(pageId: number): Promise<ClaimedSlice[]>;
   /** Outcome rows, retries, the letter to the cell and the end of the page, in one transaction. Safe to repeat. */

@@ -5,15 +5,8 @@ import { answerNumber, answerToken, recipientName, type AnswerKeys } from '../do
 import { testDatabase } from '../test/database.ts';
 import { recordingChannel, runUntilQuiet, TEST_KEYS } from '../test/harness/local-cascade.ts';
 import { plantSmallTree, type SmallTree } from '../test/harness/small-tree.ts';
-import {
-  answerByCommand,
-  answerByLink,
-  answerByReplies,
-  answerByReply,
-  answersByLink,
-  openAnswerLink,
-  type LinkForm,
-} from './answers.ts';
+import { answerByLink, answersByLink, openAnswerLink, type LinkForm } from './answer-links.ts';
+import { answerByCommand, answerByReplies, answerByReply } from './answers.ts';
 import { issueWarning } from './warnings.ts';
 
 let database: Database;
@@ -221,7 +214,8 @@ it('stores the neighbours of a reply that cannot be stored, and says that one fa
   await expect(answerByReplies(database, TEST_KEYS, replies)).rejects.toThrow('poison');
   expect(await said()).toHaveLength(4);
   await database.query('drop trigger poison on replies');
-  expect(await answerByReplies(database, TEST_KEYS, replies)).toEqual([
+  const outcomes = await answerByReplies(database, TEST_KEYS, replies);
+  expect(outcomes.map(({ verdict }) => verdict)).toEqual([
     'repeated',
     'repeated',
     'recorded',

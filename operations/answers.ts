@@ -1,183 +1,85 @@
-/** Answers from every side end here: checked, stored with their letters in one commit, and only then anyone is thanked. */
+/** Answers in words end here: replies, and what an officer writes down. They are stored with their letters in one commit. */
+import { storeVouchedAnswer, type AnswerAct, type RecordedAnswer } from '../db/answers.ts';
+import { isDataFault, type Database, type Sql } from '../db/database.ts';
 import {
-  countWrongNumber,
-  findLink,
-  findLinkOwners,
   findReplyCandidates,
-  isDataFault,
-  storeLinkAnswers,
-  storeVouchedAnswer,
+  optAddresses,
+  takeBacks,
   takeReplies,
-  type AnswerAct,
-  type LinkOwner,
-  type LinkRecord,
-  type LinkRow,
-  type RecordedAnswer,
-  type RecordedLink,
+  type OptedAddress,
   type ReplyCandidate,
   type ReplyRow,
-} from '../db/answers.ts';
-import { isUnreachable, type Database } from '../db/database.ts';
+  type TakenReply,
+} from '../db/replies.ts';
 import { FenghuoError } from '../domain/errors.ts';
-import { isAnswerNumber, openToken, recipientName, type AnswerKeys } from '../domain/links.ts';
+import { isAnswerNumber, recipientName, type AnswerKeys } from '../domain/links.ts';
+import { backText, type Back, type ReplyKind } from '../domain/reply-texts.ts';
 import { parseReply } from '../domain/reply.ts';
 import { MINUTE_MS } from '../domain/time.ts';
 import type { AnswerKind } from '../domain/unit.ts';
 import { findUnits } from './organisation-find.ts';
 import { parseSender } from './answer-sender.ts';
-import { together } from './together.ts';
 import { requireWarning } from './warnings.ts';
-
-/** Wrong numbers a link takes; a guess among 10,000 has 5 in 10,000. */
-export const WRONG_TRIES_MAX = 5;
 
 /** Late answers are recorded as late; after this long past its end a warning takes none. */
 export const GRACE_MS = 24 * 60 * MINUTE_MS;
-
-const LIMITS = { triesMax: WRONG_TRIES_MAX, graceMs: GRACE_MS };
-
-/** Forms stored by one commit, and commits under way at once. */
-const FORMS_PER_COMMIT = 256;
-const FORM_COMMITS_AT_ONCE = 2;
 
 /** Replies stored by one statement, and statements under way at once for one push: the web's pool serves pages beside. */
 const REPLIES_PER_COMMIT = 100;
 const COMMITS_AT_ONCE = 4;
 
-/** What a link shows. */
-export type AnswerLink = LinkRow & {
-  /** The warning has ended; an answer is recorded as late. */
-  late: boolean;
-  /** Too many wrong numbers were entered: the link takes no more. */
-  closed: boolean;
-};
-
-/** What a link shows; null for a link that is wrong, dead, or was never made: the three look alike from outside. */
-export async function openAnswerLink(
-  database: Database,
-  keys: AnswerKeys,
-  token: string,
-): Promise<AnswerLink | null> {
-  const deliveryId = openToken(keys, token);
-  if (deliveryId === null) return null;
-  const link = await findLink(database, deliveryId);
-  if (!link || link.now > link.endsAt + GRACE_MS) return null;
-  return { ...link, late: link.now > link.endsAt, closed: link.tries >= WRONG_TRIES_MAX };
-}
-
-export type LinkAnswer =
-  | { kind: 'recorded'; link: RecordedLink; late: boolean }
-  /** What was entered does not have four digits: it is no guess, and no try is lost. */
-  | { kind: 'no number'; link: AnswerLink }
-  /** The four digits are not those of the message. */
-  | { kind: 'wrong number'; link: AnswerLink; triesLeft: number }
-  /** Too many wrong numbers, now or before. */
-  | { kind: 'closed'; link: AnswerLink }
-  | { kind: 'no such link' };
-
-export type LinkForm = { token: string; number: string; answer: AnswerKind; doneCount: number | null };
-
-/**
- * Takes answers from the answer page. The number must be the message's; a link takes five wrong ones. Forms that come at the
- * same time are stored in one commit, and each is answered after it.
- */
-export function answersByLink(database: Database, keys: AnswerKeys): (form: LinkForm) => Promise<LinkAnswer> {
-  const take = together({
-    most: FORMS_PER_COMMIT,
-    atOnce: FORM_COMMITS_AT_ONCE,
-    work: (guesses: readonly Guess[]) => takeGuesses(database, keys, guesses),
-    mayBeOfOne: (error) => !isUnreachable(error),
-  });
-  return async ({ token, number, answer, doneCount }) => {
-    const deliveryId = openToken(keys, token);
-    if (deliveryId === null) return { kind: 'no such link' };
-    const digits = digitsOf(number);
-    const taken = digits === null ? null : await take({ deliveryId, digits, answer, doneCount });
-    if (taken?.outcome === 'recorded') {
-      return { kind: 'recorded', link: taken, late: taken.at > taken.endsAt };
-    }
-    const tries =
-      taken?.outcome === 'wrong number' ? await countWrongNumber(database, taken.owner, LIMITS) : 0;
-    const link = await openAnswerLink(database, keys, token);
-    // The grace may end between the look and the act: nothing was stored, so nobody is thanked.
-    if (!link || taken?.outcome === 'too late') return { kind: 'no such link' };
-    if (taken?.outcome === 'closed' || tries === null || tries >= WRONG_TRIES_MAX)
-      return { kind: 'closed', link };
-    if (taken) return { kind: 'wrong number', link, triesLeft: WRONG_TRIES_MAX - tries };
-    return link.closed ? { kind: 'closed', link } : { kind: 'no number', link };
-  };
-}
-
-/** Takes one form; see `answersByLink`. */
-export function answerByLink(database: Database, keys: AnswerKeys, form: LinkForm): Promise<LinkAnswer> {
-  return answersByLink(database, keys)(form);
-}
-
-/** A form with four digits in it. */
-type Guess = { deliveryId: number; digits: string; answer: AnswerKind; doneCount: number | null };
-
-type Taken = LinkRecord | { outcome: 'wrong number'; owner: LinkOwner };
-
-/** Stores those with the right number in one commit. */
-async function takeGuesses(
-  database: Database,
-  keys: AnswerKeys,
-  guesses: readonly Guess[],
-): Promise<Taken[]> {
-  const deliveryIds = guesses.map(({ deliveryId }) => deliveryId);
-  const owners = new Map(
-    (await findLinkOwners(database, deliveryIds)).map((owner) => [owner.deliveryId, owner]),
-  );
-  const acts: AnswerAct[] = [];
-  const taken = guesses.map(({ deliveryId, digits, answer, doneCount }): Taken | number => {
-    const owner = owners.get(deliveryId);
-    if (!owner) return { outcome: 'too late' };
-    const { warningId, audience, recipientId } = owner;
-    if (!isAnswerNumber(keys, warningId, recipientName(audience, recipientId), digits))
-      return { outcome: 'wrong number', owner };
-    const by = { audience, recipientId };
-    return acts.push({ warningId, kind: answer, doneCount, via: 'page', deliveryId, by }) - 1;
-  });
-  const records = acts.length > 0 ? await storeLinkAnswers(database, acts, LIMITS) : [];
-  return taken.map((one) => (typeof one === 'number' ? (records[one] ?? { outcome: 'too late' }) : one));
-}
-
-/** Four digits, in whatever width and grouping they were typed; null for anything else. */
-function digitsOf(typed: string): string | null {
-  const digits = typed.normalize('NFKC').replaceAll(/[\s.·-]/g, '');
-  return /^[0-9]{4}$/.test(digits) ? digits : null;
-}
+/** What is said back to one number: enough for a person who errs twice, and two machines soon fall silent. */
+const BACKS = { most: 3, withinMs: 60 * MINUTE_MS };
 
 export type GatewayReply = { id: string; from: string; text: string };
 
+/** Whose push a reply came with: what is stored as the answer's way. */
+export type ReplyVia = 'gateway' | 'twilio';
+
 export type ReplyVerdict =
-  'recorded' | 'repeated' | 'not understood' | 'nothing open' | 'which warning' | 'stop';
+  | 'recorded'
+  | 'repeated'
+  | 'not understood'
+  | 'nothing open'
+  | 'which warning'
+  | 'too late'
+  | 'stop'
+  | 'start';
+
+/** What became of a reply, and what to say to its sender, in their language; null where nothing is. */
+export type ReplyOutcome = {
+  verdict: ReplyVerdict;
+  sayBack: string | null;
+  /** Of the warning that is spoken of, where it is one. */
+  kind: ReplyKind;
+};
 
 /**
- * Takes replies of an SMS gateway. The sender's number says who; the message's number says which warning, and may be left
+ * Takes replies of a provider. The sender's number says who; the message's number says which warning, and may be left
  * out only where one warning is open for the sender and they have been told of it. Each reply is taken once, in the commit
- * that stores the answer; replies of one sender are taken in their order. Verdicts come in the order of `replies`. Where
+ * that stores the answer; replies of one sender are taken in their order. Outcomes come in the order of `replies`. Where
  * some cannot be stored, the others are, and it throws: pushed again, those are repeated and these are tried anew.
  */
 export async function answerByReplies(
   database: Database,
   keys: AnswerKeys,
   replies: readonly GatewayReply[],
-): Promise<ReplyVerdict[]> {
-  const verdicts: ReplyVerdict[] = new Array<ReplyVerdict>(replies.length);
+  via: ReplyVia = 'gateway',
+): Promise<ReplyOutcome[]> {
+  const outcomes: ReplyOutcome[] = new Array<ReplyOutcome>(replies.length);
   for (const round of rounds(replies)) {
     const chunks: IndexedReply[][] = [];
     for (let from = 0; from < round.length; from += REPLIES_PER_COMMIT)
       chunks.push(round.slice(from, from + REPLIES_PER_COMMIT));
     const queue = chunks.values();
     const takeSome = async () => {
-      for (const chunk of queue) await takeChunk(database, keys, chunk, verdicts);
+      for (const chunk of queue) await takeChunk({ database, keys, via, outcomes }, chunk);
     };
     const lanes = Array.from({ length: Math.min(COMMITS_AT_ONCE, chunks.length) }, takeSome);
     const failed = (await Promise.allSettled(lanes)).find((lane) => lane.status === 'rejected');
     if (failed) throw failed.reason;
   }
-  return verdicts;
+  return outcomes;
 }
 
 /** Takes one reply; see `answerByReplies`. */
@@ -186,9 +88,9 @@ export async function answerByReply(
   keys: AnswerKeys,
   reply: GatewayReply,
 ): Promise<ReplyVerdict> {
-  const [verdict] = await answerByReplies(database, keys, [reply]);
-  if (!verdict) throw new RangeError('a reply without a verdict');
-  return verdict;
+  const [outcome] = await answerByReplies(database, keys, [reply]);
+  if (!outcome) throw new RangeError('a reply without an outcome');
+  return outcome.verdict;
 }
 
 type IndexedReply = { index: number; sender: string | null; reply: GatewayReply };
@@ -207,62 +109,137 @@ function rounds(replies: readonly GatewayReply[]): IndexedReply[][] {
   return result;
 }
 
+type Taking = { database: Database; keys: AnswerKeys; via: ReplyVia; outcomes: ReplyOutcome[] };
+
 /** Where a chunk cannot be stored for what stands in it, its halves are: one reply that breaks the statement holds up no other. */
-async function takeChunk(
-  database: Database,
-  keys: AnswerKeys,
-  chunk: readonly IndexedReply[],
-  verdicts: ReplyVerdict[],
-): Promise<void> {
+async function takeChunk(taking: Taking, chunk: readonly IndexedReply[]): Promise<void> {
   try {
-    const rows = await judgeReplies(database, keys, chunk);
-    const taken = await takeReplies(database, rows, GRACE_MS);
-    for (const [place, { index }] of chunk.entries()) {
-      const row = rows[place];
-      if (row) verdicts[index] = taken.has(row.id) ? row.verdict : 'repeated';
+    const judged = await judgeReplies(taking, chunk);
+    const outcomes = await taking.database.transaction((sql) => storeReplies(sql, judged));
+    for (const [place, outcome] of outcomes.entries()) {
+      const reply = chunk[place];
+      if (reply) taking.outcomes[reply.index] = outcome;
     }
   } catch (error) {
     if (!isDataFault(error) || chunk.length === 1) throw error;
     const middle = Math.ceil(chunk.length / 2);
     const halves = [chunk.slice(0, middle), chunk.slice(middle)];
-    const settled = await Promise.allSettled(halves.map((half) => takeChunk(database, keys, half, verdicts)));
+    const settled = await Promise.allSettled(halves.map((half) => takeChunk(taking, half)));
     const failed = settled.find((half) => half.status === 'rejected');
     if (failed) throw failed.reason;
   }
 }
 
-type JudgedReply = ReplyRow & { verdict: ReplyVerdict };
+/** A reply as it was understood; `candidates` are whom its sender may answer for. */
+type JudgedReply = ReplyRow & {
+  verdict: ReplyVerdict;
+  sender: string | null;
+  candidates: readonly ReplyCandidate[];
+  chosen: ReplyCandidate | null;
+};
 
 async function judgeReplies(
-  database: Database,
-  keys: AnswerKeys,
+  { database, keys, via }: Taking,
   chunk: readonly IndexedReply[],
 ): Promise<JudgedReply[]> {
-  const parsed = chunk.map(({ reply }) => parseReply(reply.text));
-  const senders = chunk.flatMap(({ sender }, place) => {
-    const reply = parsed[place];
-    return sender !== null && reply && !('stop' in reply) ? [sender] : [];
-  });
-  const candidates = senders.length > 0 ? await findReplyCandidates(database, senders, GRACE_MS) : [];
-  return chunk.map(({ sender, reply: { id } }, place) => {
-    const reply = parsed[place];
-    if (!reply) return { id, verdict: 'not understood', act: null };
-    if ('stop' in reply) return { id, verdict: 'stop', act: null };
-    const possible = candidates.filter(({ address }) => address === sender);
-    if (possible.length === 0) return { id, verdict: 'nothing open', act: null };
-    const chosen = chooseCandidate(possible, keys, reply.code);
-    if (!chosen) return { id, verdict: 'which warning', act: null };
+  const senders = chunk.flatMap(({ sender }) => (sender === null ? [] : [sender]));
+  const found = senders.length > 0 ? await findReplyCandidates(database, senders, GRACE_MS) : [];
+  const bySender = new Map<string, ReplyCandidate[]>();
+  for (const candidate of found) {
+    const known = bySender.get(candidate.address);
+    if (known) known.push(candidate);
+    else bySender.set(candidate.address, [candidate]);
+  }
+  return chunk.map(({ sender, reply: { id, text } }) => {
+    const candidates = (sender === null ? null : bySender.get(sender)) ?? [];
+    const without = (verdict: ReplyVerdict): JudgedReply => ({
+      ...{ id, sender, candidates, verdict },
+      act: null,
+      chosen: null,
+    });
+    const reply = parseReply(text);
+    if (!reply) return without('not understood');
+    if ('stop' in reply) return without('stop');
+    if ('start' in reply) return without('start');
+    if (candidates.length === 0) return without('nothing open');
+    const chosen = chooseCandidate(candidates, keys, reply.code);
+    if (!chosen) return without('which warning');
     const { warningId, audience, recipientId } = chosen;
     const act: AnswerAct = {
       warningId,
       kind: reply.answer,
       doneCount: reply.count,
-      via: 'gateway',
+      via,
       deliveryId: null,
       by: { audience, recipientId },
     };
-    return { id, verdict: 'recorded', act };
+    return { ...without('recorded'), act, chosen };
   });
+}
+
+/** Stores replies, what they change, and that something is said back, in one commit. */
+async function storeReplies(sql: Sql, judged: readonly JudgedReply[]): Promise<ReplyOutcome[]> {
+  const taken = await takeReplies(sql, judged, GRACE_MS);
+  const fresh = judged.filter(({ id }) => taken.has(id));
+  const opted = new Map<string, OptedAddress>();
+  for (const [verdict, to] of [
+    ['stop', 'out'],
+    ['start', 'in'],
+  ] as const) {
+    const asking = fresh.filter((reply) => reply.verdict === verdict);
+    const addresses = asking.flatMap(({ sender }) => (sender === null ? [] : [sender]));
+    for (const changed of await optAddresses(sql, addresses, to)) opted.set(changed.address, changed);
+  }
+  const outcomes = judged.map((reply) => outcomeOf(reply, taken.get(reply.id) ?? null, opted));
+  const saying = judged.flatMap(({ sender }, place) =>
+    sender !== null && outcomes[place]?.sayBack != null ? [sender] : [],
+  );
+  const allowed = await takeBacks(sql, saying, BACKS);
+  return outcomes.map((outcome, place) =>
+    allowed.has(judged[place]?.sender ?? '') ? outcome : { ...outcome, sayBack: null },
+  );
+}
+
+/** Nothing is said to numbers that are nobody's here, or that nothing was sent to. */
+function outcomeOf(
+  reply: JudgedReply,
+  taken: TakenReply | null,
+  opted: ReadonlyMap<string, OptedAddress>,
+): ReplyOutcome {
+  if (!taken) return { verdict: 'repeated', sayBack: null, kind: null };
+  const { act, chosen, candidates } = reply;
+  const verdict = act !== null && taken.units.length === 0 ? 'too late' : reply.verdict;
+  const say = (back: Back): ReplyOutcome => ({ verdict, sayBack: backText(back), kind: back.kind });
+  const nothing: ReplyOutcome = { verdict, sayBack: null, kind: null };
+  if (verdict === 'stop' || verdict === 'start') {
+    const changed = opted.get(reply.sender ?? '');
+    const words = verdict === 'stop' ? 'stopped' : 'started';
+    return changed
+      ? say({ say: words, language: changed.language, kind: null })
+      : nothing;
+  }
+  const open = candidates.filter((candidate) => candidate.open);
+  const about = chosen ?? open[0] ?? candidates[0];
+  if (!about) return nothing;
+  const { language, kind } = about;
+  if (verdict === 'recorded' && act) {
+    const { by, units, at } = taken;
+    return say({
+      say: verdict,
+      language,
+      kind,
+      by: by ?? '',
+      units,
+      at,
+      answer: act.kind,
+      count: act.doneCount,
+    });
+  }
+  if (verdict === 'which warning')
+    return say({ say: verdict, language, kind, warnings: open.length > 0 ? open : [about] });
+  return verdict === 'not understood' || verdict === 'too late'
+    ? say({ say: verdict, language, kind })
+    : nothing;
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * Imports the tree of units from CSV: all of it or nothing, every fault by line, and the difference as the result.
+ * Imports the tree of units from CSV or a workbook: all of it or nothing, every fault by line, and the difference as the result.
  * Importing the same file again changes nothing.
  */
 import type { Database, Sql } from '../db/database.ts';
@@ -17,7 +17,6 @@ import {
 } from '../db/organisation-units.ts';
 import { rootsCell, tierDepth, TIERS, type Tier, type TierId } from '../domain/tiers.ts';
 import {
-  decodeFile,
   halfWidth,
   ImportRefused,
   plainName,
@@ -26,6 +25,7 @@ import {
   type LineError,
   type Table,
 } from './organisation-csv.ts';
+import { fileText } from './organisation-xlsx.ts';
 import {
   planUnits,
   type PlannedUnit,
@@ -95,7 +95,7 @@ export async function importOrganisation(
   input: ImportInput & { tiers?: readonly Tier[] },
 ): Promise<UnitsImported> {
   const tiers = input.tiers ?? TIERS;
-  const table = readTable(decodeFile(input.file), UNIT_FILE_COLUMNS);
+  const table = readTable(await fileText(input.file), UNIT_FILE_COLUMNS);
   const headers = headersOf(table);
   const { lines, errors, faultyCodes } = parseLines(table, headers, tiers);
   return input.database.transaction(async (sql) => {

@@ -47,6 +47,7 @@ const CALLED: Record<(typeof MERGED)[number], string> = {
 export function gatherPeople(
   lines: readonly PersonLine[],
   headers: PersonHeaders,
+  landlines: ReadonlySet<string>,
 ): { people: FilePerson[]; errors: LineError[] } {
   const errors: LineError[] = [];
   const people = new Map<string, FilePerson>();
@@ -73,7 +74,7 @@ export function gatherPeople(
   errors.push(
     ...doubledRanks(lines, headers),
     ...withoutChannel(gathered),
-    ...sharedNumbers(gathered, headers),
+    ...sharedNumbers(gathered, headers, landlines),
   );
   return { people: gathered, errors };
 }
@@ -131,15 +132,19 @@ function withoutChannel(people: readonly FilePerson[]): LineError[] {
     .map(({ line }) => ({
       line,
       column: null,
-      sentence: 'the person can be reached by nothing; give a mobile number or an e-mail address',
+      sentence: 'the person can be reached by nothing; give a telephone number or an e-mail address',
     }));
 }
 
-/** A reply by text message is known by its number: two people cannot share one. */
-function sharedNumbers(people: readonly FilePerson[], headers: PersonHeaders): LineError[] {
+/** A reply by text message is known by its number: two people cannot share one. A landline belongs to an office. */
+function sharedNumbers(
+  people: readonly FilePerson[],
+  headers: PersonHeaders,
+  landlines: ReadonlySet<string>,
+): LineError[] {
   const owners = new Map<string, FilePerson>();
   return people.flatMap((person) => {
-    if (person.phone === null) return [];
+    if (person.phone === null || landlines.has(person.phone)) return [];
     const owner = owners.get(person.phone);
     if (!owner) {
       owners.set(person.phone, person);

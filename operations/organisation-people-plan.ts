@@ -38,6 +38,8 @@ export type PlanPeopleInput = {
   headers: PersonHeaders;
   /** Which columns the file has. */
   has: { phone: boolean; email: boolean };
+  /** Which of the file's numbers are landlines: called, and never written to. */
+  landlines: ReadonlySet<string>;
   synthetic: boolean;
 };
 
@@ -89,8 +91,8 @@ function matchPeople(
 function findByAddress(person: FilePerson, sameName: readonly PersonRow[]): PersonRow | undefined {
   const found = sameName.filter((row) => {
     if (person.staffNumber !== null && isStaffNumber(row.reference)) return false;
-    if (person.phone !== null && row.addresses['sms'] !== undefined)
-      return row.addresses['sms'] === person.phone;
+    const number = numberOf(row);
+    if (person.phone !== null && number !== undefined) return number === person.phone;
     return person.email !== null && row.addresses['email'] === person.email;
   });
   return found.length === 1 ? found[0] : undefined;
@@ -110,8 +112,10 @@ function planPerson(
   };
   const put: PlannedPerson['put'] = [];
   const remove: string[] = [];
+  const mobile = person.phone !== null && !input.landlines.has(person.phone) ? person.phone : null;
   const wanted = [
-    { channel: 'sms', address: person.phone, told: input.has.phone },
+    { channel: 'sms', address: mobile, told: input.has.phone },
+    { channel: 'voice', address: person.phone, told: input.has.phone },
     { channel: 'email', address: person.email, told: input.has.email },
   ];
   for (const { channel, address, told } of wanted) {
@@ -167,18 +171,26 @@ function freeNumbers(
   );
   const holders = new Map<string, PersonRow[]>();
   for (const row of input.known.people) {
-    const number = row.addresses['sms'];
+    const number = numberOf(row);
     // Whom the file names as well gets there what number they have now.
     if (number !== undefined && !told.has(row.id)) holders.set(number, [...(holders.get(number) ?? []), row]);
   }
   return people.flatMap(({ person }) =>
-    (holders.get(person.phone ?? '') ?? []).flatMap((holder) => {
-      if (!onDuty.has(holder.id)) return [{ personId: holder.id, channel: 'sms' }];
-      const sentence = `this number belongs to ${holder.name}, who holds a post elsewhere`;
-      errors.push({ line: person.lines[0]?.line ?? 0, column: input.headers.phone, sentence });
-      return [];
-    }),
+    (input.landlines.has(person.phone ?? '') ? [] : (holders.get(person.phone ?? '') ?? [])).flatMap(
+      (holder) => {
+        if (!onDuty.has(holder.id))
+          return ['sms', 'voice'].map((channel) => ({ personId: holder.id, channel }));
+        const sentence = `this number belongs to ${holder.name}, who holds a post elsewhere`;
+        errors.push({ line: person.lines[0]?.line ?? 0, column: input.headers.phone, sentence });
+        return [];
+      },
+    ),
   );
+}
+
+/** Somebody's telephone number, a mobile or else a landline. */
+function numberOf(row: PersonRow): string | undefined {
+  return row.addresses['sms'] ?? row.addresses['voice'];
 }
 
 function postKey(post: Pick<PostRow, 'unitId' | 'rank' | 'title'>, personId: number): string {

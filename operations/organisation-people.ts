@@ -1,5 +1,5 @@
 /**
- * Imports people and their posts from CSV: all of it or nothing, every fault by line, and the difference as the result.
+ * Imports people and their posts from CSV or a workbook: all of it or nothing, every fault by line, and the difference as the result.
  * Posts are never deleted: they end and begin, so that a warning can say who held them when it was issued.
  */
 import type { Sql } from '../db/database.ts';
@@ -19,7 +19,6 @@ import {
 import { unitsByCode, unitsByNames, type PlacedUnit } from '../db/organisation-read.ts';
 import { analyzeOrganisation } from '../db/organisation-units.ts';
 import {
-  decodeFile,
   halfWidth,
   ImportRefused,
   plainName,
@@ -29,13 +28,14 @@ import {
   type Table,
 } from './organisation-csv.ts';
 import { splitPath } from './organisation-find.ts';
+import { fileText } from './organisation-xlsx.ts';
 import { BULK_ROWS_LEAST, type ImportInput } from './organisation-import.ts';
 import { gatherPeople, type PersonHeaders, type PersonLine } from './organisation-people-gather.ts';
 import { planPeople, type PeoplePlan } from './organisation-people-plan.ts';
 import {
   parseEmail,
   parseLanguage,
-  parseMobile,
+  parsePhone,
   parseRank,
   parseStaffNumber,
   type ParsedCell,
@@ -50,7 +50,11 @@ export const PEOPLE_FILE_COLUMNS: readonly Column[] = [
   { key: 'name', headers: ['name', '姓名'], required: true },
   { key: 'title', headers: ['post title', 'title', 'post', '岗位', '职务'], required: true },
   { key: 'rank', headers: ['rank', '顺位'], required: true },
-  { key: 'phone', headers: ['phone', 'mobile', '手机', '手机号', '手机号码', '电话'], required: false },
+  {
+    key: 'phone',
+    headers: ['phone', 'mobile', '手机', '手机号', '手机号码', '电话', '座机', '固定电话'],
+    required: false,
+  },
   { key: 'email', headers: ['email', 'e-mail', '邮箱', '电子邮箱'], required: false },
   { key: 'staffNumber', headers: ['staff number', '编号', '工号', '人员编号'], required: false },
   { key: 'language', headers: ['language', '语言'], required: false },
@@ -82,21 +86,26 @@ export type PeopleImported = {
  * `synthetic` flags all people of the file as made up, so that live channels refuse them (default false).
  */
 export async function importPeople(input: ImportInput & { synthetic?: boolean }): Promise<PeopleImported> {
-  const table = readTable(decodeFile(input.file), PEOPLE_FILE_COLUMNS);
+  const table = readTable(await fileText(input.file), PEOPLE_FILE_COLUMNS);
   const headers = headersOf(table);
   // Telephone numbers take their time: cells are parsed before the transaction begins.
-  const parsed = parseRows(table, headers);
+  const landlines = new Set<string>();
+  const parsed = parseRows(table, headers, landlines);
   return input.database.transaction(async (sql) => {
     await lockOrganisation(sql);
     await allowLongWork(sql);
-    const units = await findFileUnits(sql, table);
+    const units = await findFileUnits(
+      sql,
+      table.rows.map((row) => unitWord(row.cell('unit'))),
+    );
     const { lines, errors } = resolveUnits(parsed, units, headers);
-    const gathered = gatherPeople(lines, headers);
+    const gathered = gatherPeople(lines, headers, landlines);
     const plan = planPeople({
       people: gathered.people,
       known: await loadKnown(sql, lines, gathered.people),
       headers,
       has: { phone: table.has('phone'), email: table.has('email') },
+      landlines,
       synthetic: input.synthetic ?? false,
     });
     const faults = [...table.errors, ...errors, ...gathered.errors, ...plan.errors];
@@ -123,8 +132,11 @@ function headersOf(table: Table): PersonHeaders {
 }
 
 /** Units by the cell that names them: a code, or a path of names for a unit without one. Null where several match. */
-async function findFileUnits(sql: Sql, table: Table): Promise<Map<string, PlacedUnit | null>> {
-  const words = new Set(table.rows.map((row) => unitWord(row.cell('unit'))));
+export async function findFileUnits(
+  sql: Sql,
+  unitWords: readonly string[],
+): Promise<Map<string, PlacedUnit | null>> {
+  const words = new Set(unitWords);
   const found = new Map<string, PlacedUnit | null>();
   for (const unit of await unitsByCode(sql, [...words])) found.set(unit.code ?? '', unit);
   for (const word of words) {
@@ -136,7 +148,7 @@ async function findFileUnits(sql: Sql, table: Table): Promise<Map<string, Placed
 }
 
 /** A code is normalised; a path is kept, because names may have full-width brackets. */
-function unitWord(cell: string): string {
+export function unitWord(cell: string): string {
   return /[/／]/.test(cell) ? cell.replaceAll('／', '/') : halfWidth(cell);
 }
 
@@ -148,7 +160,8 @@ type ParsedRow = {
   faults: LineError[];
 };
 
-function parseRows(table: Table, headers: PersonHeaders): ParsedRow[] {
+/** Every row's cells; numbers that are landlines are added to `landlines`. */
+function parseRows(table: Table, headers: PersonHeaders, landlines: Set<string>): ParsedRow[] {
   return table.rows.map((row) => {
     const faults: LineError[] = [];
     const read = <T>(key: keyof PersonHeaders, parsed: ParsedCell<T>): T | null => {
@@ -156,11 +169,13 @@ function parseRows(table: Table, headers: PersonHeaders): ParsedRow[] {
       faults.push({ line: row.line, column: headers[key], sentence: parsed.fault });
       return null;
     };
+    const phone = read('phone', parsePhone(row.cell('phone')));
+    if (phone?.kind === 'landline') landlines.add(phone.number);
     const line = {
       line: row.line,
       name: read('name', parseText(row.cell('name'), 'name')) ?? '',
       title: read('title', parseText(row.cell('title'), 'title of the post')) ?? '',
-      phone: read('phone', parseMobile(row.cell('phone'))),
+      phone: phone?.number ?? null,
       email: read('email', parseEmail(row.cell('email'))),
       staffNumber: read('staffNumber', parseStaffNumber(row.cell('staffNumber'))),
       language: read('language', parseLanguage(row.cell('language'))),
@@ -182,7 +197,7 @@ function resolveUnits(
   const errors: LineError[] = [];
   const lines: PersonLine[] = [];
   for (const { unitWord, line, rank, faults } of rows) {
-    const unit = findUnit(unitWord, units);
+    const unit = findFileUnit(unitWord, units);
     if ('fault' in unit) errors.push({ line: line.line, column: headers.unit, sentence: unit.fault });
     else if (rank !== null && faults.length === 0) lines.push({ ...line, unitId: unit.value.id, rank });
     errors.push(...faults);
@@ -190,7 +205,11 @@ function resolveUnits(
   return { lines, errors };
 }
 
-function findUnit(word: string, units: ReadonlyMap<string, PlacedUnit | null>): ParsedCell<PlacedUnit> {
+/** The unit a cell names, or why it names none. */
+export function findFileUnit(
+  word: string,
+  units: ReadonlyMap<string, PlacedUnit | null>,
+): ParsedCell<PlacedUnit> {
   if (word === '') return { fault: "the unit's code is empty" };
   const unit = units.get(word);
   if (unit) return { value: unit };

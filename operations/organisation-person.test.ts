@@ -3,7 +3,7 @@ import {
   maskAddress,
   parseEmail,
   parseLanguage,
-  parseMobile,
+  parsePhone,
   parseRank,
   parseStaffNumber,
 } from './organisation-person.ts';
@@ -31,7 +31,7 @@ describe('a rank', () => {
   });
 });
 
-describe('a mobile number', () => {
+describe('a telephone number', () => {
   test.each([
     ['13800138000', '+8613800138000'],
     ['１３８００１３８０００', '+8613800138000'],
@@ -43,18 +43,17 @@ describe('a mobile number', () => {
     ['+1 202 555 0123', '+12025550123'],
     ['', null],
   ])('%s is kept as %s', (cell, value) => {
-    expect(parseMobile(cell)).toEqual({ value });
+    expect(parsePhone(cell)).toEqual({ value: value === null ? null : { number: value, kind: 'mobile' } });
   });
 
   test.each([
-    ['023-79224567', 'landline'],
     ['1380013800', 'does not exist'],
     ['+8610023456789', 'does not exist'],
     ['see below', 'no telephone number'],
     ['13800138000 or 13900139000', 'no telephone number'],
-    ['4008123123', 'not a mobile number'],
+    ['4008123123', 'neither a mobile number nor a landline'],
   ])('%s is refused: %s', (cell, words) => {
-    const parsed = parseMobile(cell);
+    const parsed = parsePhone(cell);
     expect(parsed).toHaveProperty('fault', expect.stringContaining(words));
     // Errors are printed and logged; numbers must not be.
     expect(JSON.stringify(parsed)).not.toContain(cell.slice(-4));

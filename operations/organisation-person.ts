@@ -38,25 +38,28 @@ export function parseRank(cell: string): ParsedCell<number> {
   return { value: rank };
 }
 
-/** A mobile number as E.164; without a country it is one of mainland China. An empty cell is null. */
-export function parseMobile(cell: string): ParsedCell<string | null> {
+/** A telephone number as E.164, and what stands behind it: text messages reach mobiles only. */
+export type Phone = { number: string; kind: 'mobile' | 'landline' };
+
+/** A telephone number; without a country it is one of mainland China. An empty cell is null. */
+export function parsePhone(cell: string): ParsedCell<Phone | null> {
   const text = halfWidth(cell).replace(/^\((\+?86)\)/, '$1');
   if (text === '') return { value: null };
   const number = parsePhoneNumber(text, { defaultCountry: 'CN', extract: false });
   if (!number)
     return { fault: 'this is no telephone number: digits, with + and the country where it is not China' };
   if (number.ext !== undefined)
-    return { fault: 'a number with an extension receives no text message; give a mobile number' };
+    return { fault: 'a number with an extension cannot be called by a machine; give one without' };
   if (!number.isValid()) {
     return {
       fault: `this number does not exist${number.country === 'CN' ? ': mobile numbers of mainland China have 11 digits and begin with 13 to 19' : ''}`,
     };
   }
   const kind = number.getType();
-  if (kind === 'FIXED_LINE')
-    return { fault: 'this is a landline, which receives no text message; give a mobile number' };
-  if (kind !== 'MOBILE' && kind !== 'FIXED_LINE_OR_MOBILE') return { fault: 'this is not a mobile number' };
-  return { value: number.number };
+  if (kind === 'FIXED_LINE') return { value: { number: number.number, kind: 'landline' } };
+  if (kind !== 'MOBILE' && kind !== 'FIXED_LINE_OR_MOBILE')
+    return { fault: "this is neither a mobile number nor a landline: nobody's own number" };
+  return { value: { number: number.number, kind: 'mobile' } };
 }
 
 /** An e-mail address in lower case, so that one mailbox has one spelling. An empty cell is null. */

@@ -117,8 +117,9 @@ test('a unit is shown with its people by rank, addresses masked, and what stands
       language: 'zh',
       synthetic: false,
       channels: [
-        { channel: 'email', address: 'a***@example.com' },
-        { channel: 'sms', address: '138****0000' },
+        { channel: 'email', address: 'a***@example.com', fault: null, provenAt: null },
+        { channel: 'sms', address: '138****0000', fault: null, provenAt: null },
+        { channel: 'voice', address: '138****0000', fault: null, provenAt: null },
       ],
     },
     {
@@ -127,7 +128,10 @@ test('a unit is shown with its people by rank, addresses masked, and what stands
       rank: 1,
       language: 'zh',
       synthetic: false,
-      channels: [{ channel: 'sms', address: '138****8002' }],
+      channels: [
+        { channel: 'sms', address: '138****8002', fault: null, provenAt: null },
+        { channel: 'voice', address: '138****8002', fault: null, provenAt: null },
+      ],
     },
   ]);
   expect(view.below.map(({ tier, units }) => [tier, units])[0]).toEqual(['village', 9]);

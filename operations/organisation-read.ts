@@ -10,6 +10,7 @@ import {
   type PeopleCount,
 } from '../db/organisation-read.ts';
 import { TIERS, type TierId } from '../domain/tiers.ts';
+import { isoWithOffset } from '../domain/time.ts';
 import { writeCsv } from './organisation-csv.ts';
 import { findUnits, type PlacedUnit } from './organisation-find.ts';
 import { maskAddress } from './organisation-person.ts';
@@ -21,8 +22,16 @@ export type ListedPerson = {
   rank: number;
   language: string;
   synthetic: boolean;
-  /** Masked: `138****0000`, `a***@example.com`. Empty where the person can be reached by nothing. */
-  channels: { channel: string; address: string }[];
+  /** Addresses masked: `138****0000`, `a***@example.com`. Empty where the person can be reached by nothing. */
+  channels: ListedChannel[];
+};
+
+/** An address, what is wrong with it, and when somebody last provably had it in their hand (ISO with offset). */
+export type ListedChannel = {
+  channel: string;
+  address: string;
+  fault: string | null;
+  provenAt: string | null;
 };
 
 export type TierLine = { tier: TierId; units: number; synthetic: number; unreachable: number };
@@ -117,15 +126,18 @@ export async function exportOrganisation(sql: Sql, input: { withSynthetic?: bool
 
 async function peopleOf(sql: Sql, unitId: number): Promise<ListedPerson[]> {
   const holders = await postHolders(sql, unitId);
-  return holders.map(({ name, title, rank, language, synthetic, addresses }) => ({
+  return holders.map(({ name, title, rank, language, synthetic, channels }) => ({
     name,
     title,
     rank,
     language,
     synthetic,
-    channels: Object.entries(addresses)
-      .map(([channel, address]) => ({ channel, address: maskAddress(address) }))
-      .sort((one, other) => one.channel.localeCompare(other.channel)),
+    channels: channels.map(({ channel, address, fault, provenAt }) => ({
+      channel,
+      address: maskAddress(address),
+      fault,
+      provenAt: provenAt === null ? null : isoWithOffset(provenAt),
+    })),
   }));
 }
 

@@ -9,6 +9,7 @@ import { MINUTE_MS } from '../domain/time.ts';
 import type { Message } from '../domain/unit.ts';
 import { putEnded, putLetters } from '../db/cells.ts';
 import type { Database } from '../db/database.ts';
+import { pausedSince, type Pause } from '../db/pauses.ts';
 import {
   endWarning,
   insertWarning,
@@ -170,6 +171,8 @@ export type WarningView = {
   /** Nothing is under way and nothing will become due: everybody answered, or every cell is closed. */
   settled: boolean;
   events: WarningEvent[];
+  /** Everything stands still; null where it does not. */
+  paused: Pause | null;
 };
 
 const EVENTS_SHOWN = 8;
@@ -181,6 +184,7 @@ export async function viewWarning(database: Database, warningId: number): Promis
   const households = await readHouseholdStanding(database, warningId, warning.areaIds);
   const progress = await readProgress(database, warningId);
   const events = await readLatestEvents(database, warningId, EVENTS_SHOWN);
+  const paused = await pausedSince(database);
   const tiers = TIERS.map((tier): TierStanding => {
     if (tier.role === 'told')
       return { tier: tier.id, opened: households.told, silent: 0, escalated: 0, ...households };
@@ -188,7 +192,7 @@ export async function viewWarning(database: Database, warningId: number): Promis
     return known ?? { tier: tier.id, units: 0, opened: 0, told: 0, answered: 0, silent: 0, escalated: 0 };
   });
   const idle = progress.mail === 0 && progress.pagesOpen === 0;
-  return { warning, tiers, progress, events, settled: progress.cellsOpen === 0 && idle };
+  return { warning, tiers, progress, events, settled: progress.cellsOpen === 0 && idle, paused };
 }
 
 export async function listWarnings(database: Database, most = 50): Promise<WarningRow[]> {

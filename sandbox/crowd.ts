@@ -9,7 +9,7 @@ import type { Channel } from '../domain/rules.ts';
 import { visitAnswerPage } from './answer-page-visit.ts';
 import type { Ledger, LedgerAct } from './ledger.ts';
 import { answerMeans, decide, type AnswerMeans, type PeopleModel } from './people.ts';
-import { createReplyPush, type PushResult } from './reply-push.ts';
+import { createReplyPush, type PushedReply, type PushResult } from './reply-push.ts';
 
 /** Connections to the web process, for pages and pushes together. */
 const CONNECTIONS = 16;
@@ -26,7 +26,19 @@ export type Arrival = {
   speed: number | null;
   /** The text as its reader sees it; asked for only where somebody will answer. */
   text: () => string | null;
+  /** How answers travel, where it is not by the SMS gateway's push. */
+  ways?: AnswerWays;
 };
+
+export type AnswerWays = {
+  sms?: (reply: PushedReply) => Promise<PushResult>;
+  /** Whoever takes the call presses this key in the end. */
+  voice?: (key: string) => Promise<PushResult>;
+  /** A telephone rings no longer than this; who takes it at all has taken it by then. */
+  withinMs?: number;
+};
+
+type Means = AnswerMeans | { via: 'voice' };
 
 export type Crowd = {
   /** A message has arrived. */
@@ -66,25 +78,26 @@ export function createCrowd(input: {
       input.model,
     );
     if (!decision.answers || answered.has(personKey(arrival))) return;
-    const means = answerMeans(channel, arrival.text() ?? '');
+    const { warningId, deliveryId, ways = {} } = arrival;
+    const means = ways.voice ? { via: 'voice' as const } : answerMeans(channel, arrival.text() ?? '');
     if (means === null) return;
-    const { warningId, deliveryId } = arrival;
     const timer = setTimeout(
       () => {
         timers.delete(timer);
-        const acting = act({ warningId, deliveryId, address, kind: decision.kind }, means)
+        const acting = act({ warningId, deliveryId, address, kind: decision.kind }, means, ways)
           .catch((error: unknown) => input.log(`An answer was not given: ${String(error)}`))
           .finally(() => onTheirWay.delete(acting));
         onTheirWay.add(acting);
       },
-      Math.min(decision.delayMs, DELAY_MOST_MS),
+      Math.min(decision.delayMs, ways.withinMs ?? DELAY_MOST_MS, DELAY_MOST_MS),
     );
     timers.add(timer);
   }
 
   async function act(
     who: Pick<LedgerAct, 'warningId' | 'deliveryId' | 'address' | 'kind'>,
-    means: AnswerMeans,
+    means: Means,
+    ways: AnswerWays,
   ) {
     if (stopping.signal.aborted || answered.has(personKey(who))) return;
     remember(who);
@@ -97,7 +110,7 @@ export function createCrowd(input: {
     };
     await input.ledger.act(entry);
     input.onAct(entry);
-    const status = await answer(entry, means);
+    const status = await answer(entry, means, ways);
     // Dropped by the stop: whether it arrived is not known, so nothing is recorded.
     if (stopping.signal.aborted && status === 'given-up') return;
     // Who reached nobody may answer the next message.
@@ -105,10 +118,16 @@ export function createCrowd(input: {
     await input.ledger.act({ type: 'result', actId: entry.actId, at: new Date().toISOString(), status });
   }
 
-  function answer({ actId, address, kind, at }: LedgerAct, means: AnswerMeans): Promise<PushResult> {
+  function answer(
+    { actId, address, kind, at }: LedgerAct,
+    means: Means,
+    ways: AnswerWays,
+  ): Promise<PushResult> {
+    const key = kind === 'received' ? '1' : '3';
+    if (means.via === 'voice') return ways.voice?.(key) ?? Promise.resolve('given-up');
     if (means.via === 'sms') {
-      const text = `${kind === 'received' ? 1 : 3} ${means.number}`;
-      return push.push({ id: actId, from: address, text, at });
+      const reply = { id: actId, from: address, text: `${key} ${means.number}`, at };
+      return ways.sms ? ways.sms(reply) : push.push(reply);
     }
     return visitAnswerPage({
       link: means.link,

@@ -2,10 +2,10 @@
 import { perChannel, type Channel } from '../domain/rules.ts';
 import type { Arrival, Crowd } from './crowd.ts';
 import type { FaultPlan } from './faults.ts';
-import type { Ledger, LedgerMessage } from './ledger.ts';
+import type { Ledger, LedgerBack, LedgerMessage } from './ledger.ts';
 
 /** A message as a stand-in took it. `text` is decoded only where somebody will answer. */
-export type Taken = Omit<LedgerMessage, 'deliveryId' | 'attempt' | 'at'> & Pick<Arrival, 'text'>;
+export type Taken = Omit<LedgerMessage, 'deliveryId' | 'attempt' | 'at'> & Pick<Arrival, 'text' | 'ways'>;
 
 /** What was counted since the start, or of one warning. */
 export type FarSideCounts = { messages: Record<Channel, number>; acts: number };
@@ -17,6 +17,8 @@ export class FarSide {
   /** Faults that really hit, by kind. */
   readonly faultsHit = new Map<string, number>();
   readonly total: FarSideCounts = noCounts();
+  /** What was said back to people who had written. */
+  backs = 0;
   private readonly smsByReference = new Map<string, string[]>();
   private readonly byWarning = new Map<string, FarSideCounts>();
   private readonly ledger: Ledger;
@@ -30,11 +32,17 @@ export class FarSide {
   }
 
   /** Resolves when the message is in the ledger: only then may the sender hear of it. */
-  async take({ text, ...taken }: Taken): Promise<void> {
+  async take({ text, ways, ...taken }: Taken): Promise<void> {
     const { deliveryId, attempt } = splitReference(taken.reference);
     await this.ledger.message({ ...taken, deliveryId, attempt, at: new Date().toISOString() });
     this.remember(taken);
-    this.crowd.notice({ ...taken, deliveryId, text });
+    this.crowd.notice({ ...taken, deliveryId, text, ...(ways ? { ways } : {}) });
+  }
+
+  /** What is said back to a person is no message of a warning: it is counted apart, and nobody answers it. */
+  async takeBack(back: Omit<LedgerBack, 'at'>): Promise<void> {
+    await this.ledger.back({ ...back, at: new Date().toISOString() });
+    this.backs += 1;
   }
 
   /** Counts a message of the ledger, of this life or an earlier one. */
@@ -43,7 +51,7 @@ export class FarSide {
     this.total.messages[channel] += 1;
     this.entry(warningId).messages[channel] += 1;
     // Only the gateway is asked for what it took under a reference.
-    if (channel !== 'sms') return;
+    if (channel !== 'sms' || isTwilioSid(messageId)) return;
     const known = this.smsByReference.get(reference);
     if (known) known.push(messageId);
     else this.smsByReference.set(reference, [messageId]);
@@ -79,6 +87,11 @@ export class FarSide {
 
 function noCounts(): FarSideCounts {
   return { messages: perChannel(() => 0), acts: 0 };
+}
+
+/** True for ids of the sandbox's Twilio, as the ledger holds them. */
+export function isTwilioSid(messageId: string): boolean {
+  return /^(SM|CA)[0-9a-f]{32}$/.test(messageId);
 }
 
 /** `<delivery>.<attempt>`; what has another form is a delivery of its own with attempt 0. */

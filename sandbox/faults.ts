@@ -33,8 +33,40 @@ export type FaultPlan = {
     badNumberShare?: number;
     /** How fast the gateway is: so many messages a second, each answered after so long at the least. */
     pace?: Pace;
+    /**
+     * Receipts are pushed, so late at the most: delivered, or for this share undelivered with this code of the carrier.
+     * @default no receipts
+     */
+    receipts?: { lateMs: number; undeliveredShare?: number; code?: string };
+  };
+  /** Of messages and calls by the Twilio of the sandbox. */
+  twilio?: {
+    /** Refused at once with this error code, not recorded. */
+    refused?: readonly CodeShare[];
+    /** Accepted and recorded, and later reported as undelivered with this code: nobody reads it. */
+    undelivered?: readonly CodeShare[];
+    /** Recorded, then the connection is cut before the answer. */
+    answerLostShare?: number;
+    /** Recorded and never answered. */
+    answerHeldShare?: number;
+    /** 429 with Retry-After, not recorded. */
+    throttledShare?: number;
+    /** 503, not recorded. */
+    serverErrorShare?: number;
+    /** Not recorded and never answered. */
+    hangShare?: number;
+    /** Numbers that do not exist: 21211. */
+    badNumberShare?: number;
+    /** Messages and calls of which no callback ever comes. */
+    callbacksMissingShare?: number;
+    /** Replies that are never pushed to us; they stand in the list of messages. */
+    repliesMissingShare?: number;
+    /** How status callbacks come: each so often, so late at the most, and in any order where they are shuffled. */
+    callbacks?: { copies?: number; lateMs?: number; shuffled?: boolean };
   };
 };
+
+export type CodeShare = { share: number; code: number };
 
 export type Pace = { perSecond: number; latencyMs: number };
 
@@ -44,6 +76,10 @@ export type EmailFault =
   | { kind: 'tarpit'; delayMs: number };
 
 export type SmsFault = 'answer lost' | 'answer held' | 'throttled' | 'server error' | 'hang' | 'filtered';
+
+export type TwilioFault =
+  | { kind: 'answer lost' | 'answer held' | 'throttled' | 'server error' | 'hang' }
+  | { kind: 'refused' | 'undelivered'; code: number };
 
 /** What one e-mail meets; null where all goes well. */
 export function emailFault(plan: FaultPlan, seed: string, reference: string): EmailFault | null {
@@ -74,14 +110,33 @@ export function smsFault(plan: FaultPlan, seed: string, reference: string): SmsF
   );
 }
 
+/** What one message or call by Twilio meets; null where all goes well. */
+export function twilioFault(plan: FaultPlan, seed: string, reference: string): TwilioFault | null {
+  const { twilio = {} } = plan;
+  const coded = (kind: 'refused' | 'undelivered') =>
+    (twilio[kind] ?? []).map(({ share, code }): Chance<TwilioFault> => [share, { kind, code }]);
+  return pick(
+    () => draw(seed, 'twilio fault', reference),
+    [
+      [twilio.answerLostShare ?? 0, { kind: 'answer lost' }],
+      [twilio.answerHeldShare ?? 0, { kind: 'answer held' }],
+      [twilio.throttledShare ?? 0, { kind: 'throttled' }],
+      [twilio.serverErrorShare ?? 0, { kind: 'server error' }],
+      [twilio.hangShare ?? 0, { kind: 'hang' }],
+      ...coded('refused'),
+      ...coded('undelivered'),
+    ],
+  );
+}
+
 /** True for an address that does not exist. */
 export function badAddress(
   plan: FaultPlan,
   seed: string,
-  channel: 'email' | 'sms',
+  channel: 'email' | 'sms' | 'twilio',
   address: string,
 ): boolean {
-  const share = channel === 'email' ? plan.email?.badAddressShare : plan.sms?.badNumberShare;
+  const share = channel === 'email' ? plan.email?.badAddressShare : plan[channel]?.badNumberShare;
   return share !== undefined && share > 0 && draw(seed, `bad ${channel}`, address) < share;
 }
 
@@ -98,7 +153,9 @@ function pick<Fault>(drawn: () => number, chances: readonly Chance<Fault>[]): Fa
   return null;
 }
 
-const SHARES: Readonly<Record<'email' | 'sms', readonly string[]>> = {
+type Section = 'email' | 'sms' | 'twilio';
+
+const SHARES: Readonly<Record<Section, readonly string[]>> = {
   email: ['answerLostShare', 'badAddressShare'],
   sms: [
     'answerLostShare',
@@ -109,14 +166,24 @@ const SHARES: Readonly<Record<'email' | 'sms', readonly string[]>> = {
     'filteredShare',
     'badNumberShare',
   ],
+  twilio: [
+    'answerLostShare',
+    'answerHeldShare',
+    'throttledShare',
+    'serverErrorShare',
+    'hangShare',
+    'badNumberShare',
+    'callbacksMissingShare',
+    'repliesMissingShare',
+  ],
 };
 
 /** Reads a plan as it comes in by HTTP: the plan, or a sentence about what is wrong with it. */
 export function parseFaultPlan(input: unknown): FaultPlan | string {
-  if (!isRecord(input)) return 'A fault plan is an object with `email` and `sms`.';
+  if (!isRecord(input)) return 'A fault plan is an object with `email`, `sms` and `twilio`.';
   for (const [channel, faults] of Object.entries(input)) {
-    if (channel !== 'email' && channel !== 'sms')
-      return `There is no channel ${channel}; there are email and sms.`;
+    if (channel !== 'email' && channel !== 'sms' && channel !== 'twilio')
+      return `There is no channel ${channel}; there are email, sms and twilio.`;
     if (!isRecord(faults)) return `The faults of ${channel} are an object.`;
     for (const [name, value] of Object.entries(faults)) {
       const wrong = wrongFault(channel, name, value);
@@ -126,7 +193,7 @@ export function parseFaultPlan(input: unknown): FaultPlan | string {
   return input;
 }
 
-function wrongFault(channel: 'email' | 'sms', name: string, value: unknown): string | null {
+function wrongFault(channel: Section, name: string, value: unknown): string | null {
   if (SHARES[channel].includes(name))
     return isShare(value) ? null : `${channel}.${name} is a number from 0 to 1.`;
   if (channel === 'email' && name === 'tarpit') {
@@ -138,11 +205,33 @@ function wrongFault(channel: 'email' | 'sms', name: string, value: unknown): str
       isRecord(value) && isDelay(value.latencyMs) && isDelay(value.perSecond) && value.perSecond > 0;
     return right ? null : 'sms.pace is { perSecond, latencyMs }.';
   }
+  if (channel === 'sms' && name === 'receipts') {
+    const { undeliveredShare = 0, code = '' } = isRecord(value) ? value : {};
+    const right = isRecord(value) && isDelay(value.lateMs) && isShare(undeliveredShare);
+    return right && typeof code === 'string' ? null : 'sms.receipts is { lateMs, undeliveredShare, code }.';
+  }
   if (channel === 'email' && name === 'replies') {
     const right = Array.isArray(value) && value.every(isReply);
     return right ? null : 'email.replies is a list of { share, code, text }, the code from 400 to 599.';
   }
+  if (channel === 'twilio' && (name === 'refused' || name === 'undelivered')) {
+    const right = Array.isArray(value) && value.every(isCodeShare);
+    return right ? null : `twilio.${name} is a list of { share, code }.`;
+  }
+  if (channel === 'twilio' && name === 'callbacks') {
+    return isCallbackPlan(value) ? null : 'twilio.callbacks is { copies, lateMs, shuffled }.';
+  }
   return `There is no fault ${channel}.${name}.`;
+}
+
+function isCodeShare(value: unknown): boolean {
+  return isRecord(value) && isShare(value.share) && Number.isInteger(value.code);
+}
+
+function isCallbackPlan(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { copies = 1, lateMs = 0, shuffled = false } = value;
+  return Number.isInteger(copies) && Number(copies) >= 1 && isDelay(lateMs) && typeof shuffled === 'boolean';
 }
 
 function isReply(value: unknown): boolean {

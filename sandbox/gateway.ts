@@ -12,9 +12,14 @@ import type { AddressInfo } from 'node:net';
 import { timingSafeEqual } from 'node:crypto';
 import { badAddress, parseFaultPlan, smsFault, type SmsFault } from './faults.ts';
 import type { FarSide, FarSideCounts } from './far-side.ts';
+import { draw } from './draws.ts';
+import type { GatewayPushes } from './gateway-pushes.ts';
 import { gatewaySignature } from './reply-push.ts';
 
 const REQUEST_BYTES_MOST = 1 << 20;
+
+/** Before the id of the reply in references of what is said back. */
+const BACK = 'back.';
 
 export type GatewayStandIn = { url: string; stop(): Promise<void> };
 
@@ -40,6 +45,8 @@ export async function startGateway(input: {
   farSide: FarSide;
   secret: string;
   port: number;
+  /** Where receipts go, when the fault plan wants them. */
+  pushes: GatewayPushes;
   /** What `GET /ledger/stats` says beside the counts. */
   stats: () => Record<string, unknown>;
   log: (line: string) => void;
@@ -103,6 +110,10 @@ export async function startGateway(input: {
     const message = sendRequestOf(jsonOrNull(body));
     if (message === null) return { status: 400, body: { code: 'BAD_REQUEST' } };
     const { to: address, reference, warningId, text, exercise } = message;
+    if (reference.startsWith(BACK)) {
+      await farSide.takeBack({ replyId: reference.slice(BACK.length), address, text });
+      return { status: 200, body: { code: 'OK', messageId: reference } };
+    }
     if (badAddress(farSide.faults, farSide.seed, 'sms', address)) {
       farSide.hit('sms bad number');
       return { status: 200, body: { code: 'BAD_NUMBER' } };
@@ -125,8 +136,23 @@ export async function startGateway(input: {
       fault,
       text: () => text,
     });
+    reportLater(reference);
     if (fault === 'answer lost') return 'cut';
     return fault === 'answer held' ? 'hang' : { status: 200, body: { code: 'OK', messageId } };
+  }
+
+  /** Receipts come in any order, each after a while of its own. */
+  function reportLater(reference: string): void {
+    const { receipts } = farSide.faults.sms ?? {};
+    if (!receipts) return;
+    const { lateMs, undeliveredShare = 0, code = 'UNDELIV' } = receipts;
+    const undelivered = draw(farSide.seed, 'sms receipt', reference) < undeliveredShare;
+    input.pushes.reportIn(draw(farSide.seed, 'sms receipt late', reference) * lateMs, {
+      reference,
+      state: undelivered ? 'undelivered' : 'delivered',
+      code: undelivered ? code : 'DELIVRD',
+      sender: 'sms-gateway',
+    });
   }
 
   function statsOf(warningId: string | null): unknown {
@@ -134,6 +160,7 @@ export async function startGateway(input: {
     return {
       warning: warningId,
       ...counts,
+      backs: farSide.backs,
       faultsHit: Object.fromEntries(farSide.faultsHit),
       ...input.stats(),
     };
@@ -157,7 +184,7 @@ export async function startGateway(input: {
   };
 }
 
-function signed(request: IncomingMessage, body: string, secret: string): boolean {
+export function signed(request: IncomingMessage, body: string, secret: string): boolean {
   const timestamp = request.headers['x-gateway-timestamp'];
   const signature = request.headers['x-gateway-signature'];
   if (typeof timestamp !== 'string' || typeof signature !== 'string') return false;
@@ -167,7 +194,7 @@ function signed(request: IncomingMessage, body: string, secret: string): boolean
 }
 
 /** Null where it is larger than a request may be. By events: an iterator over each body cost more than reading it. */
-function bodyOf(request: IncomingMessage): Promise<string | null> {
+export function bodyOf(request: IncomingMessage): Promise<string | null> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
@@ -198,7 +225,7 @@ function sendRequestOf(input: unknown): SendRequest | null {
   };
 }
 
-function jsonOrNull(text: string): unknown {
+export function jsonOrNull(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

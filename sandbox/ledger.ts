@@ -29,6 +29,8 @@ export type LedgerMessage = {
   speed: number | null;
   /** The fault this message met although it was recorded. */
   fault: 'answer lost' | 'answer held' | 'tarpit' | null;
+  /** The text, where the far side is asked for it again. */
+  body?: string;
 };
 
 /** What a person set out to do, written before it is done: no answer can be anywhere without it. */
@@ -46,12 +48,16 @@ export type LedgerAct = {
 /** What came of an act: the last HTTP status, or `given-up` where nobody took it. */
 export type LedgerResult = { type: 'result'; actId: string; at: string; status: number | 'given-up' };
 
-const FILES = { messages: 'messages.jsonl', acts: 'acts.jsonl' } as const;
+/** Something that was said back to a person who had written. It is of no delivery, so it stands apart. */
+export type LedgerBack = { replyId: string; address: string; text: string; at: string };
+
+const FILES = { messages: 'messages.jsonl', acts: 'acts.jsonl', backs: 'backs.jsonl' } as const;
 
 /** The ledger as its writer has it. Each promise resolves when the line is the kernel's. */
 export type Ledger = {
   message(entry: LedgerMessage): Promise<void>;
   act(entry: LedgerAct | LedgerResult): Promise<void>;
+  back(entry: LedgerBack): Promise<void>;
   close(): void;
 };
 
@@ -60,12 +66,15 @@ export function openLedger(directory: string): Ledger {
   mkdirSync(directory, { recursive: true });
   const messages = new LineFile(path.join(directory, FILES.messages));
   const acts = new LineFile(path.join(directory, FILES.acts));
+  const backs = new LineFile(path.join(directory, FILES.backs));
   return {
     message: (entry) => messages.append(entry),
     act: (entry) => acts.append(entry),
+    back: (entry) => backs.append(entry),
     close: () => {
       messages.close();
       acts.close();
+      backs.close();
     },
   };
 }
@@ -127,6 +136,11 @@ export function ledgerMessages(directory: string): AsyncGenerator<LedgerMessage 
 /** Every act and result in order; null for a torn line. */
 export function ledgerActs(directory: string): AsyncGenerator<LedgerAct | LedgerResult | null> {
   return entriesOf<LedgerAct | LedgerResult>(path.join(directory, FILES.acts));
+}
+
+/** Everything that was said back, in order; null for a torn line. */
+export function ledgerBacks(directory: string): AsyncGenerator<LedgerBack | null> {
+  return entriesOf<LedgerBack>(path.join(directory, FILES.backs));
 }
 
 function count(summary: LedgerSummary, entry: LedgerMessage): void {

@@ -31,23 +31,26 @@ const BACKOFF_MOST_MS = 5_000;
 /** About 20 minutes at the longest backoff: longer than any restart that is rehearsed. */
 const TRIES_MOST = 250;
 
-export type ReplyPush = {
-  push(reply: PushedReply): Promise<PushResult>;
+export type ReplyPush<Item = PushedReply> = {
+  push(item: Item): Promise<PushResult>;
   waiting(): number;
   /** Drops what waits; a push under way ends with its agent. */
   stop(): void;
 };
 
-type Waiting = { reply: PushedReply; resolve: (result: PushResult) => void };
+type Waiting<Item> = { item: Item; resolve: (result: PushResult) => void };
 
-/** Pushes to `repliesUrl`; `agent` carries the requests and belongs to the caller. */
-export function createReplyPush(input: {
+/** Pushes to `repliesUrl`; `agent` carries the requests and belongs to the caller. `what` is pushed, for the log. */
+export function createReplyPush<Item = PushedReply>(input: {
   repliesUrl: string;
   secret: string;
   agent: Dispatcher;
   log: (line: string) => void;
-}): ReplyPush {
-  const queue: Waiting[] = [];
+  /** @default 'replies' */
+  what?: string;
+}): ReplyPush<Item> {
+  const { what = 'replies' } = input;
+  const queue: Waiting<Item>[] = [];
   const stopping = new AbortController();
   let running = 0;
 
@@ -57,23 +60,23 @@ export function createReplyPush(input: {
       if (queue.length < REPLIES_PER_PUSH_MOST) await wait(GATHER_MS);
       const batch = queue.splice(0, REPLIES_PER_PUSH_MOST);
       if (batch.length === 0) break;
-      const result = await pushUntilTaken(batch.map(({ reply }) => reply));
+      const result = await pushUntilTaken(batch.map(({ item }) => item));
       for (const { resolve } of batch) resolve(result);
     }
     running -= 1;
   }
 
-  async function pushUntilTaken(replies: PushedReply[]): Promise<PushResult> {
-    const body = JSON.stringify(replies);
+  async function pushUntilTaken(items: Item[]): Promise<PushResult> {
+    const body = JSON.stringify(items);
     for (let tries = 1; tries <= TRIES_MOST; tries++) {
       const status = await pushOnce(body);
       if (status >= 200 && status < 300) return status;
       if (tries === 1)
-        input.log(`${replies.length} replies were not taken (${status || 'no answer'}); pushing again.`);
+        input.log(`${items.length} ${what} were not taken (${status || 'no answer'}); pushing again.`);
       await backoff(tries, stopping.signal);
       if (stopping.signal.aborted) return 'given-up';
     }
-    input.log(`${replies.length} replies were given up after ${TRIES_MOST} pushes to the web process.`);
+    input.log(`${items.length} ${what} were given up after ${TRIES_MOST} pushes to the web process.`);
     return 'given-up';
   }
 
@@ -97,10 +100,10 @@ export function createReplyPush(input: {
   }
 
   return {
-    push: (reply) =>
+    push: (item) =>
       new Promise((resolve) => {
         if (stopping.signal.aborted || queue.length >= REPLIES_WAITING_MOST) return resolve('given-up');
-        queue.push({ reply, resolve });
+        queue.push({ item, resolve });
         if (running < PUSHES_AT_ONCE) void run();
       }),
     waiting: () => queue.length,

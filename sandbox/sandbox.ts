@@ -1,11 +1,14 @@
 /** Stand-ins to run against: an SMTP server, an SMS gateway, and the people behind the addresses, with a ledger of their own. */
 import { createCrowd, type Crowd } from './crowd.ts';
-import { FarSide, type FarSideCounts } from './far-side.ts';
+import { FarSide, isTwilioSid, type FarSideCounts } from './far-side.ts';
 import type { FaultPlan } from './faults.ts';
+import { createGatewayPushes } from './gateway-pushes.ts';
 import { startGateway } from './gateway.ts';
-import { ledgerActs, ledgerMessages, openLedger, type LedgerAct } from './ledger.ts';
+import { startHttpStandIns, type HttpStandInSecrets } from './http-stand-ins.ts';
+import { ledgerActs, ledgerMessages, openLedger, type LedgerAct, type LedgerMessage } from './ledger.ts';
 import { USUAL_PEOPLE, type PeopleModel } from './people.ts';
 import { startSmtp } from './smtp.ts';
+import type { TwilioStandIn, TwilioStandInOptions } from './twilio.ts';
 
 export type SandboxOptions = {
   /** Where the ledger lies; made where it is missing. What is there is kept and counted. */
@@ -21,6 +24,10 @@ export type SandboxOptions = {
   smtpPort?: number;
   /** @default 0, a free one */
   gatewayPort?: number;
+  /** The account of the Twilio beside them, where replies by it are pushed, and its port; 0 takes a free one. @default none */
+  twilio?: { accountSid: string; authToken: string; inboundUrl: string; port: number };
+  /** Voice gateway, loudspeakers, chat robots and ntfy, all on one port; 0 takes a free one. @default none */
+  http?: { port: number; secrets: HttpStandInSecrets };
   /** @default none */
   faults?: FaultPlan;
   /** What is left out is as in USUAL_PEOPLE. */
@@ -37,6 +44,9 @@ export type SandboxStats = FarSideCounts & {
 export type Sandbox = {
   smtpUrl: string;
   gatewayUrl: string;
+  twilio: TwilioStandIn | null;
+  /** Where the stand-ins of `http` are. */
+  httpUrl: string | null;
   /** Of one warning, or of all. */
   stats(warningId?: string): SandboxStats;
   /** Replaces the fault plan from the next message on. */
@@ -66,14 +76,24 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   };
   try {
     const stats = () => ({ people: crowd.waiting() });
-    await restore(directory, { farSide, crowd });
-    const gateway = await startGateway({ farSide, secret, log, stats, port: options.gatewayPort ?? 0 });
+    const earlier = await restore(directory, { farSide, crowd });
+    const voice = options.http?.secrets.voice ?? '';
+    const pushes = createGatewayPushes({ repliesUrl, secrets: { sms: secret, voice }, log });
+    started.push(pushes);
+    const gatewayPort = options.gatewayPort ?? 0;
+    const gateway = await startGateway({ farSide, secret, log, stats, pushes, port: gatewayPort });
     started.push(gateway);
     const smtp = await startSmtp({ farSide, port: options.smtpPort ?? 0 });
     started.push(smtp);
+    const twilio = options.twilio ? await beginTwilio({ ...options.twilio, farSide, earlier, log }) : null;
+    if (twilio) started.push(twilio);
+    const http = options.http ? await startHttpStandIns({ ...options.http, farSide, pushes, log }) : null;
+    if (http) started.push(http);
     return {
       smtpUrl: smtp.url,
       gatewayUrl: gateway.url,
+      twilio,
+      httpUrl: http?.url ?? null,
       stats: (warningId) => ({
         ...(warningId === undefined ? farSide.total : farSide.countsOf(warningId)),
         faultsHit: Object.fromEntries(farSide.faultsHit),
@@ -90,10 +110,22 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   }
 }
 
-/** Takes up what an earlier life left in the ledger: counts, the gateway's index, and who has answered. */
-async function restore(directory: string, into: { farSide: FarSide; crowd: Crowd }): Promise<void> {
+/** Loaded where it is wanted: it signs with Twilio's own library. */
+async function beginTwilio(options: TwilioStandInOptions): Promise<TwilioStandIn> {
+  const { startTwilio } = await import('./twilio.ts');
+  return startTwilio(options);
+}
+
+/** Takes up what an earlier life left in the ledger: counts, the gateway's index, and who has answered. Gives what Twilio took. */
+async function restore(
+  directory: string,
+  into: { farSide: FarSide; crowd: Crowd },
+): Promise<LedgerMessage[]> {
+  const byTwilio: LedgerMessage[] = [];
   for await (const message of ledgerMessages(directory)) {
-    if (message !== null) into.farSide.remember(message);
+    if (message === null) continue;
+    into.farSide.remember(message);
+    if (isTwilioSid(message.messageId)) byTwilio.push(message);
   }
   const open = new Map<string, LedgerAct>();
   for await (const entry of ledgerActs(directory)) {
@@ -106,4 +138,5 @@ async function restore(directory: string, into: { farSide: FarSide; crowd: Crowd
       open.delete(entry.actId);
     }
   }
+  return byTwilio;
 }

@@ -59,6 +59,7 @@ export function outgoing(change: Partial<OutgoingMessage> & { deliveryId: string
   return {
     attempt: 1,
     warningId: '7',
+    level: 'red',
     kind: 'exercise',
     synthetic: true,
     address: `person${change.deliveryId}@village.example`,

@@ -83,13 +83,24 @@ describe.runIf(executablePath !== null)(title, () => {
     if (choice !== null) await page.getByRole('radio', { name: choice }).check();
     if (count !== '') await page.locator('#count').fill(count);
     await page.locator('#number').fill(number);
+    return press(/^(提交应答|Send answer|再次提交)/);
+  }
+
+  /** Presses a button, and gives what came back. */
+  async function press(name: string | RegExp): Promise<Response | null> {
     asked = [];
     const loaded = page.waitForResponse((response) => response.request().method() === 'POST');
-    await page.getByRole('button').click();
+    await page.getByRole('button', { name, exact: true }).click();
     const response = await loaded;
     await page.waitForLoadState();
     return response;
   }
+
+  /** A person of the tree has no other open warnings. */
+  const endOthers = () =>
+    site.database.query(
+      `update warnings set status = 'cancelled', ended_at = clock_timestamp() where status = 'open'`,
+    );
 
   const meansOf = async (unit: string, level = 'red'): Promise<Means> =>
     site.means(await site.issue({ level }), site.tree.person(unit));
@@ -164,6 +175,81 @@ describe.runIf(executablePath !== null)(title, () => {
     await look('ended-recorded', await send('收到', means.number), /村一：收到[\s\S]*此应答记为迟到/);
   });
 
+  it('shows an official who below is silent, and whom to phone after the number', async () => {
+    await endOthers();
+    const warningId = await site.issue();
+    await site.database.query(
+      `update unit_states set silent_at = clock_timestamp() - interval '12 minutes'
+       where warning_id = $1 and tier in ('township', 'village')`,
+      [warningId],
+    );
+    const means = await site.means(warningId, site.tree.person('区'));
+    await look('below-zh', await open(means.url), /直接下级 2 个，更下级 2 个[\s\S]*乡一.*起未应/);
+    await look('below-en', await open(`${means.url}?lang=en`), /Directly below: 2\. Further down: 2/);
+    await open(means.url);
+    await page.locator('#number2').fill(means.number);
+    await look('contacts', await press('显示联系人和电话'), /乡一0 \+86[\s\S]*怎样联系到的/);
+    await page.locator(`[name=u${site.tree.unit('乡一')}]`).selectOption('done');
+    await page.locator(`[name=c${site.tree.unit('乡一')}]`).fill('35');
+    await page.getByRole('radio', { name: '电话' }).check();
+    await page.locator('#number2').fill(means.wrong);
+    await look('vouched-wrong', await press('提交代应'), /编号不对[\s\S]*您代下级填写的应答还没有记录/);
+    await page.locator('#number2').fill(means.number);
+    await look(
+      'vouched',
+      await press('提交代应'),
+      /已记录代应[\s\S]*乡一：已落实，转移 35 人[\s\S]*乡二0 \+86/,
+    );
+    await open(means.url);
+    await look('recorded-below', await send('收到', means.number), /区：收到[\s\S]*乡二0 \+86/);
+  });
+
+  it('shows other warnings of the same person, and settles them with the same number', async () => {
+    await endOthers();
+    const warningId = await site.issue();
+    const other = await site.issue({ hazard: '大风', level: 'yellow', areas: ['区/乡一'] });
+    const means = await site.means(warningId, site.tree.person('组一'));
+    await look('others-zh', await open(means.url), /您还有别的预警[\s\S]*▲ 大风黄色预警/);
+    await look(
+      'others-en',
+      await open(`${means.url}?lang=en`),
+      /You have other warnings[\s\S]*▲ Yellow gale warning/,
+    );
+    await open(means.url);
+    await page.locator(`#t${other}`).selectOption('received');
+    await look(
+      'others-recorded',
+      await send('已落实', means.number, '12'),
+      /同时记录：▲ 大风黄色预警（Ⅲ级）（W\d+），组一：收到/,
+    );
+    await look('others-already', await open(means.url), /已应答：收到/);
+  });
+
+  it('shows the households of a door-to-door task, and takes what was found', async () => {
+    const warningId = await site.issue();
+    await site.database.query(
+      `insert into households (unit_id, name, channel, address, synthetic)
+       select $1, lpad(n::text, 3, '0') || '号王家（虚拟）', 'sms', '+8610001' || n, true from generate_series(1, 80) n`,
+      [site.tree.unit('组二')],
+    );
+    const means = await site.doorTask(warningId, '组二');
+    await look('doors-zh', await open(means.url), /组二：83 户中有 83 户没有应答[\s\S]*后面还有 23 户/);
+    await look('doors-en', await open(`${means.url}?lang=en`), /83 of 83 households have not answered/);
+    await open(means.url);
+    await page.locator('[name=reached]').first().check();
+    await page.locator('[name=nobody]').nth(1).check();
+    await page.locator('#number').fill(means.number);
+    await look('doors-recorded', await press('提交'), /已记录：告知 1 户，无人 1 户[\s\S]*去过，无人/);
+    await look('doors-next', await open(`${means.url}?from=60`), /回到前面/);
+    for (let rest = 0; rest < 3; rest += 1) {
+      await page.getByRole('radio', { name: '以上各户全部已告知' }).check();
+      await page.locator('#number').fill(means.number);
+      const sent = await press('提交');
+      if (rest === 2) await look('doors-done', sent, /83 户都已应答或告知/);
+    }
+    await page.goto(means.url);
+  });
+
   it('says what to do where a link does not open, in both languages', async () => {
     await look('dead', await open(`${site.url}/a/never`), /现在请这样做：[\s\S]*What to do now/);
   });
@@ -191,11 +277,11 @@ function findFaults(limits: { target: number; contrast: number }): string[] {
   const { document } = view;
   const { scrollWidth, clientWidth } = document.documentElement;
   if (scrollWidth > clientWidth) faults.push(`scrolls sideways: ${scrollWidth} px`);
-  for (const control of document.querySelectorAll('input:not([type=hidden]), button, a')) {
+  for (const control of document.querySelectorAll('input:not([type=hidden]), select, button, a')) {
     const { width, height } = (control.closest('label') ?? control).getBoundingClientRect();
     if (height < limits.target || width < limits.target)
       faults.push(`${control.tagName} of ${width} × ${height} px`);
-    if (control.tagName === 'INPUT' && control.labels?.length !== 1)
+    if (/^(INPUT|SELECT)$/.test(control.tagName) && control.labels?.length !== 1)
       faults.push('a field without a label of its own');
   }
   const channels = (colour: string) => (colour.match(/[\d.]+/g) ?? []).map(Number);

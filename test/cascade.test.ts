@@ -1,6 +1,7 @@
 /** Step and pages over real PostgreSQL: what one warning sends, to whom, and what stops it. */
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { answerByLink, answerByReply } from '../operations/answers.ts';
+import { answerByLink } from '../operations/answer-links.ts';
+import { answerByReply } from '../operations/answers.ts';
 import { cancelWarning, issueWarning, viewWarning } from '../operations/warnings.ts';
 import type { Database } from '../db/database.ts';
 import { answerNumber, recipientName } from '../domain/links.ts';

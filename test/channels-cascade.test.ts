@@ -7,7 +7,7 @@ import { answerNumber, recipientName } from '../domain/links.ts';
 import type { SendResult } from '../domain/ports.ts';
 import { answerByReply } from '../operations/answers.ts';
 import { takeReceipts } from '../operations/receipts.ts';
-import { issueWarning } from '../operations/warnings.ts';
+import { cancelWarning, issueWarning } from '../operations/warnings.ts';
 import { testDatabase } from './database.ts';
 import {
   makeDeadlinesDue,
@@ -279,5 +279,32 @@ describe('the second stage and the doors', () => {
     expect(doors?.text).toContain('2户未应答');
     expect(doors?.text).not.toContain('户一1');
     expect(doors?.text).toContain('户一2、户一3');
+  });
+});
+
+describe('a channel whose senders are all closed', () => {
+  it('begins no attempt while the warning is open, and goes on when it opens', async () => {
+    let closedMs = 60_000;
+    sms = { ...recordingChannel('sms'), closedForMs: async () => closedMs };
+    const warningId = await issue();
+    await run(warningId);
+    const village = tree.person('村一');
+    expect(await outcomes(warningId, village)).toEqual([]);
+    closedMs = 0;
+    await run(warningId);
+    expect(await outcomes(warningId, village)).toEqual(['1 handed off']);
+  });
+
+  it('holds up nothing when the warning has ended', async () => {
+    sms = { ...recordingChannel('sms'), closedForMs: async () => 60_000 };
+    const warningId = await issue();
+    await run(warningId);
+    await cancelWarning(database, warningId, 'over');
+    await run(warningId);
+    expect(await outcomes(warningId, tree.person('村一'))).toEqual(['1 dropped cancelled']);
+    const open = await database.query('select from pages where warning_id = $1 and ended_at is null', [
+      warningId,
+    ]);
+    expect(open).toEqual([]);
   });
 });

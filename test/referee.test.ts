@@ -4,9 +4,12 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Database, Sql } from '../db/database.ts';
+import { findMistimed } from '../db/referee-times.ts';
+import type { Finding } from '../db/referee.ts';
 import { answerNumber, recipientName } from '../domain/links.ts';
 import type { OutgoingMessage } from '../domain/ports.ts';
-import { answerByCommand, answerByLink, answerByReply } from '../operations/answers.ts';
+import { answerByLink } from '../operations/answer-links.ts';
+import { answerByCommand, answerByReply } from '../operations/answers.ts';
 import { judge, judgeMoment, type FarSideAct, type FarSideLedger } from '../operations/referee.ts';
 import { cancelWarning, issueWarning } from '../operations/warnings.ts';
 import { testDatabase } from './database.ts';
@@ -117,18 +120,20 @@ async function judgedAfter(
   { warningId, farSide }: Run,
   change: string | ((farSide: FarSideLedger) => FarSideLedger),
 ): Promise<number[]> {
-  const undone = new Error('undone');
-  let numbers: number[] = [];
-  const look = async (sql: Sql) => {
+  return undone(async (sql) => {
     if (typeof change === 'string') await sql.query(change.replaceAll('$w', String(warningId)));
     const changed = typeof change === 'string' ? farSide : change(farSide);
-    numbers = broken(await judgeMoment(sql, warningId, changed)).map(({ number }) => number);
-    throw undone;
-  };
-  await database.transaction(look).catch((error: unknown) => {
-    if (error !== undone) throw error;
+    return broken(await judgeMoment(sql, warningId, changed)).map(({ number }) => number);
   });
-  return numbers;
+}
+
+/** What `look` finds in a transaction of its own, whose changes are undone again. */
+async function undone<T>(look: (sql: Sql) => Promise<T>): Promise<T> {
+  return database.transaction(async (sql) => {
+    const found = await look(sql);
+    await sql.query('rollback');
+    return found;
+  });
 }
 
 it('finds nothing wrong with a clean run, while it is under way and when it is over', async () => {
@@ -356,21 +361,65 @@ describe('when a warning is over, it turns red where', () => {
   });
 });
 
-it('calls an escalation early that did not wait', async () => {
-  const sms = recordingChannel('sms');
-  const { warningId } = await issueWarning(database, {
-    ...{ hazard: '暴雨', level: 'red', areas: ['区/乡二'], expires: '+6h', issuer: '城气象台' },
+describe('an escalation', () => {
+  /** When the second rung was begun. */
+  let escalatedAt: Date;
+  let warningId: number;
+
+  beforeAll(async () => {
+    const channels = [recordingChannel('sms'), recordingChannel('email')];
+    ({ warningId } = await issueWarning(database, {
+      ...{ hazard: '暴雨', level: 'red', areas: ['区/乡二'], expires: '+6h', issuer: '城气象台' },
+    }));
+    await runUntilQuiet(database, warningId, channels);
+    const [clock] = await database.query<{ now: Date }>('select clock_timestamp() as now');
+    escalatedAt = clock?.now ?? new Date(NaN);
+    await makeDeadlinesDue(database, warningId);
+    await runUntilQuiet(database, warningId, channels);
   });
-  const run = () => runUntilQuiet(database, warningId, [sms, recordingChannel('email')]);
-  await run();
-  await makeDeadlinesDue(database, warningId);
-  await run();
-  const invariants = await judge(database, warningId, {
-    ...{ attempts: new Map(), arrivals: new Map(), acts: [] },
+
+  it('that did not wait is called early', async () => {
+    const invariants = await judge(database, warningId, {
+      ...{ attempts: new Map(), arrivals: new Map(), acts: [] },
+    });
+    const seventh = invariants.find(({ number }) => number === 7);
+    expect(seventh?.counts['early']).toBeGreaterThan(0);
+    expect(seventh?.holds).toBe(false);
   });
-  const seventh = invariants.find(({ number }) => number === 7);
-  expect(seventh?.counts['early']).toBeGreaterThan(0);
-  expect(seventh?.holds).toBe(false);
+
+  /** Seconds after the first rung began, of which the rule pack gives 300 to be handed off and 300 to be answered. */
+  type Times = { written: number; handed: number; known: number; next: number };
+
+  it.each<[string, boolean, Times]>([
+    ['the wait after the hand-off is over', false, { written: 0, handed: 10, known: 11, next: 310 }],
+    ['it was handed off, but too late', false, { written: 0, handed: 303, known: 304, next: 301 }],
+    ['its page was long in writing', false, { written: 8, handed: 302, known: 303, next: 301 }],
+    ['its hand-off was known too late', false, { written: 0, handed: 290, known: 302, next: 301 }],
+    ['its hand-off was known in time', true, { written: 0, handed: 10, known: 11, next: 301 }],
+    ['neither time is over', true, { written: 0, handed: 303, known: 304, next: 290 }],
+    ['a second of the wait is left', true, { written: 0, handed: 10, known: 11, next: 309 }],
+  ])('from a rung of which %s: early is %s', async (_what, early, times) => {
+    const { counts } = await mistimed(times);
+    expect(counts['escalations']).toBeGreaterThan(0);
+    expect(counts['early']).toBe(early ? counts['escalations'] : 0);
+  });
+
+  /** The referee's word after the first rung and the second were moved to these times, which is undone again. */
+  async function mistimed({ written, handed, known, next }: Times): Promise<Finding> {
+    const moved = (column: string, seconds: number) =>
+      `${column} = (select issued_at from warnings where id = $1)
+         + case when ${column} < $2 then ${seconds} else ${next} end * interval '1 second'`;
+    return undone(async (sql) => {
+      for (const change of [
+        `update claims set ${moved('settled_at', known)} where page_id in (select id from pages where warning_id = $1)`,
+        `update deliveries set ${moved('at', handed)} where warning_id = $1`,
+        `update audit set ${moved('at', 0)} where cell_id in (select id from cells where warning_id = $1)`,
+        `update pages set ${moved('written_at', written)} where warning_id = $1`,
+      ])
+        await sql.query(change, [warningId, escalatedAt]);
+      return findMistimed(sql, warningId);
+    });
+  }
 });
 
 /** An answer of the district's principal, who has said nothing. */

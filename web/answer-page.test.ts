@@ -1,7 +1,7 @@
 /** The answer page over HTTP and PostgreSQL: what it takes, what it never takes, and what it says when. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { answerToken } from '../domain/links.ts';
-import { WRONG_TRIES_MAX } from '../operations/answers.ts';
+import { WRONG_TRIES_MAX } from '../operations/answer-links.ts';
 import { cancelWarning } from '../operations/warnings.ts';
 import { waitUntil } from '../runtime/processes.ts';
 import { TEST_KEYS } from '../test/harness/local-cascade.ts';

@@ -1,195 +1,153 @@
-/**
- * What the answer page shows in each of its states. No script, no font, no image, so that it works on a 2G phone. The level is
- * told by word and shape as well as by colour; every pair of colours has a contrast of 7:1 or more, every control 44 px.
- */
+/** The states of the answer page: the form, what was recorded, and the pages on which nothing can be answered. */
 import { html, raw } from 'hono/html';
-import type { HtmlEscapedString } from 'hono/utils/html';
-import { findHazard } from '../domain/hazards.ts';
-import { findLevel } from '../domain/levels.ts';
-import { EXERCISE_MARK, type Language } from '../domain/texts.ts';
-import { chineseMinute, isoWithOffset } from '../domain/time.ts';
+import type { RecordedLink } from '../db/answer-links.ts';
+import type { OtherWarning } from '../db/other-warnings.ts';
+import type { Language } from '../domain/texts.ts';
 import type { AnswerKind } from '../domain/unit.ts';
-import type { AnswerLink } from '../operations/answers.ts';
-import type { RecordedLink } from '../db/answers.ts';
-import { sayOnPage, type AnswerWord } from './answer-words.ts';
+import type { AnswerLink } from '../operations/answer-links.ts';
+import type { Below } from '../operations/below.ts';
+import type { OtherRecorded } from '../operations/other-warnings.ts';
+import { belowSection, contactsSection } from './answer-below-view.ts';
+import type { Typed } from './answer-forms.ts';
+import {
+  answerWords,
+  dense,
+  endedNote,
+  fitting,
+  framed,
+  headingWords,
+  noteBox,
+  numberAndButton,
+  otherLanguage,
+  pick,
+  shell,
+  shortName,
+  speaker,
+  timeWords,
+  unitNames,
+  type Page,
+  type Say,
+} from './answer-shell.ts';
 
-export type Page = HtmlEscapedString | Promise<HtmlEscapedString>;
+/** What the page of an official shows beside the form: null where there is nothing of the kind. */
+export type Beside = { below: Below | null; others: readonly OtherWarning[] };
 
-/** What was typed before an error, to be shown again; never the number. */
-export type Typed = { answer: string; count: string };
+/** What was wrong with what was sent before, and what was typed. */
+export type Wrong = { note: string; typed: Typed };
 
-/** Names that fit the page's 14 KB beside the longest texts. */
-const UNITS_SHOWN_MAX = 12;
-
-const SHAPES: Readonly<Record<string, string>> = { red: '■', orange: '◆', yellow: '▲', blue: '●' };
-
-const STYLE = `body{margin:0;background:#fff;color:#111;font:18px/1.5 sans-serif}main{max-width:34em;margin:auto;padding:12px}
-h1{font-size:1.35em;line-height:1.3;margin:0 0 12px;padding:10px;border:2px solid #111;background:#222;color:#fff}
-h1.red{background:#a80000}h1.orange{background:#ff9d1e;color:#000}h1.yellow{background:#ffd900;color:#000}h1.blue{background:#003f87}
-h2{font-size:1.2em;margin:0 0 8px}p{margin:8px 0}a{color:#003a75;display:inline-block;padding:10px 0;min-height:24px;min-width:44px}
-.drill{margin:0 0 8px;padding:6px 10px;border:2px dashed #111;font-weight:bold}
-.note,.ok{border:3px solid #8b0000;padding:10px;margin:12px 0}.ok{border-color:#0b3d0b}
-fieldset{border:0;margin:16px 0;padding:0}legend{font-weight:bold;padding:0}
-.pick{display:block;border:2px solid #444;margin:8px 0;padding:10px 10px 10px 42px;text-indent:-32px;min-height:24px}.pick input{width:24px;height:24px;margin:0 8px 0 0;vertical-align:middle}
-.field{display:block;margin:12px 0 4px}.inner{margin:0 0 16px 42px}.box{font-size:1.3em;width:7em;max-width:90%;min-height:44px;padding:6px;border:2px solid #444;background:#fff;color:#111}
-button{font-size:1.2em;min-height:52px;padding:12px;margin:16px 0 0;width:100%;background:#0b3d0b;color:#fff;border:0}
-input:focus,button:focus,a:focus{outline:3px solid #003f87;outline-offset:2px}.small{font-size:.9em;color:#333}.wrap{word-wrap:break-word}`;
-
-function shell(language: Language, title: string, body: Page): string {
-  const page = html`<!doctype html>
-    <html lang="${htmlLanguage(language)}">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width,initial-scale=1" />
-        <meta name="robots" content="noindex" />
-        <title>${title}</title>
-        <style>
-          ${raw(STYLE)}
-        </style>
-      </head>
-      <body>
-        <main class="wrap">${body}</main>
-      </body>
-    </html>`;
-  // As text it goes out in one piece with its length; as an object it would pass through promises and a stream.
-  if (page instanceof Promise) throw new TypeError('a page waits for something');
-  return page.toString();
-}
-
-type Heading = Pick<AnswerLink, 'kind' | 'hazard' | 'level' | 'issuer' | 'warningId'>;
-
-/** The warning's heading and, in an Exercise, that it is one: first on the page and last. */
-function framed(link: Heading, language: Language, title: string, body: Page): string {
+/** The warning and the form, other warnings of the same person, and who below is silent. */
+export function formPage(link: AnswerLink, language: Language, beside: Beside, wrong: Wrong | null): string {
   const say = speaker(language);
-  const level = findLevel(link.level);
-  const heading = say('heading', {
-    hazard: findHazard(link.hazard)?.[language] ?? link.hazard,
-    level: level?.[language] ?? link.level,
-    numeral: level?.numeral ?? '',
-  });
-  const mark = EXERCISE_MARK[language];
-  const exercise = say('exercise');
-  const drill = (line: string) => (link.kind === 'exercise' ? html`<p class="drill">${line}</p>` : '');
-  return shell(
-    language,
-    title,
-    html`${drill(`${mark}${language === 'zh' ? '' : ' '}${exercise}`)}
-      <h1 class="${link.level}">
-        ${SHAPES[link.level] ?? ''} ${heading.slice(0, 1).toUpperCase()}${heading.slice(1)}
-      </h1>
-      ${body}
-      <p class="small">${say('footer', { issuer: link.issuer, warningId: link.warningId })}</p>
-      ${drill(`${exercise}${language === 'zh' ? '' : ' '}${mark}`)}`,
+  const typed = wrong?.typed ?? null;
+  const { below, others } = beside;
+  // What is to be answered goes before what is to be seen.
+  return fitting(others.length + (below?.units.length ?? 0), (lines) =>
+    framed(
+      link,
+      language,
+      say('title'),
+      html`${wrong ? noteBox(language, wrong.note) : ''}
+        ${link.late ? noteBox(language, endedNote(link, language)) : ''}
+        <p>${language === 'zh' ? link.textZh : link.textEn}</p>
+        <p><strong>${say('to', { units: unitNames(link.units, language) })}</strong></p>
+        ${said(link, language)}
+        <form method="post">
+          <fieldset>
+            <legend>${say(link.firstAt === null ? 'question' : 'questionAgain')}</legend>
+            ${own(say, typed, 'received', 'received', 'receivedMeans')}
+            ${own(say, typed, 'done', 'done', 'doneMeans')}
+            <div class="inner">
+              <label class="field" for="count">${say('count')}</label>
+              <input
+                class="box"
+                id="count"
+                name="count"
+                type="tel"
+                maxlength="7"
+                autocomplete="off"
+                value="${typed?.get('count') ?? ''}"
+              />
+            </div>
+            ${own(say, typed, 'cannot', 'cannot', 'cannotMeans')}
+          </fieldset>
+          ${others.length > 0 ? othersFields(others.slice(0, lines), language, typed) : ''}
+          ${below ? raw('<input type="hidden" name="below" value="1">') : ''} ${numberAndButton(say, 'send')}
+        </form>
+        ${otherLanguage(language)}
+        ${below ? belowSection(below, language, { lines: Math.max(0, lines - others.length), typed }) : ''}`,
+    ),
   );
 }
 
-/** The warning and the form. `note` is what was wrong with what was sent before. */
-export function formPage(
-  link: AnswerLink,
-  language: Language,
-  wrong: { note: string; typed: Typed } | null,
-): string {
+function own(say: Say, typed: Typed | null, value: string, word: OwnWord, means: `${OwnWord}Means`): Page {
+  return pick(say, { name: 'answer', value, word, means, chosen: typed?.get('answer') === value });
+}
+
+type OwnWord = 'received' | 'done' | 'cannot';
+
+/** A box for each other warning: nothing is said for those that are left as they are. */
+function othersFields(others: readonly OtherWarning[], language: Language, typed: Typed | null): Page {
   const say = speaker(language);
-  const typed = wrong?.typed ?? { answer: '', count: '' };
-  return framed(
-    link,
-    language,
-    say('title'),
-    html`${wrong ? noteBox(language, wrong.note) : ''}
-      ${link.late ? noteBox(language, endedNote(link, language)) : ''}
-      <p>${language === 'zh' ? link.textZh : link.textEn}</p>
-      <p><strong>${say('to', { units: unitNames(link.units, language) })}</strong></p>
-      ${said(link, language)}
-      <form method="post">
-        <fieldset>
-          <legend>${say(link.firstAt === null ? 'question' : 'questionAgain')}</legend>
-          ${pick(say, 'received', 'received', 'receivedMeans', typed.answer)}
-          ${pick(say, 'done', 'done', 'doneMeans', typed.answer)}
-          <div class="inner">
-            <label class="field" for="count">${say('count')}</label>
-            <input
-              class="box"
-              id="count"
-              name="count"
-              type="tel"
-              maxlength="7"
-              autocomplete="off"
-              value="${typed.count}"
-            />
-          </div>
-          ${pick(say, 'cannot', 'cannot', 'cannotMeans', typed.answer)}
-        </fieldset>
-        <label class="field" for="number"><strong>${say('number')}</strong></label>
-        <input
-          class="box"
-          id="number"
-          name="number"
-          type="tel"
-          maxlength="8"
-          autocomplete="off"
-          required
-          aria-describedby="help"
-        />
-        <p class="small" id="help">${say('numberHelp')}</p>
-        <button type="submit">${say('send')}</button>
-      </form>
-      ${otherLanguage(language)}`,
-  );
+  const line = (other: OtherWarning) => {
+    const name = `t${other.warningId}`;
+    const choice = (value: '-' | OwnWord, words: string) =>
+      dense`<option value="${value}"${typed?.get(name) === value ? raw(' selected') : ''}>${words}</option>`;
+    return dense`<div class="item"><label for="${name}"><strong>${headingWords(other, language)}</strong> ${unitNames(other.units.map(shortName), language, 2)} (W${other.warningId})${other.lastKind ? dense`<br><span class="small">${say('otherSaid', { answer: answerWords(say, other.lastKind, null) })}</span>` : ''}</label><br><select id="${name}" name="${name}">${choice('-', say('otherChoice'))}${choice('received', say('received'))}${choice('done', say('done'))}${choice('cannot', say('cannot'))}</select></div>`;
+  };
+  return html`<fieldset>
+    <legend>${say('others')}</legend>
+    ${others.map(line)}
+  </fieldset>`;
 }
 
-type Say = ReturnType<typeof speaker>;
-
-function pick(say: Say, value: string, word: AnswerWord, means: AnswerWord, chosen: string): Page {
-  return html`<label class="pick"
-    ><input
-      type="radio"
-      name="answer"
-      value="${value}"
-      required
-      ${chosen === value ? raw('checked') : ''}
-    /><strong>${say(word)}</strong> <span class="small">${say(means)}</span></label
-  >`;
-}
-
-/** What was recorded a moment ago, and what to do now. */
+/** What was recorded a moment ago, and what to do now; `below` with whom to phone. */
 export function recordedPage(
   link: RecordedLink,
   language: Language,
   recorded: { answer: AnswerKind; count: number | null; late: boolean },
+  beside: { below: Below | null; others: readonly OtherRecorded[] },
 ): string {
   const say = speaker(language);
   const { units, at, firstAt, firstKind } = link;
   const { answer, count, late } = recorded;
   const after = { received: 'afterReceived', done: 'afterDone', 'cannot act': 'afterCannot' } as const;
-  return framed(
-    link,
-    language,
-    say('recordedTitle'),
-    html`<div class="ok" role="status">
-        <h2>✓ ${say('recordedTitle')}</h2>
-        <p>
-          <strong
-            >${say('recordedFor', {
-              units: unitNames(units, language),
-              answer: answerWords(say, answer, count),
-            })}</strong
-          >
-        </p>
-        <p>${say('at', { time: timeWords(at, language) })}</p>
-        ${
-          firstAt !== null && firstKind !== null
-            ? html`<p>
-                ${say('firstAt', {
-                  time: timeWords(firstAt, language),
-                  answer: answerWords(say, firstKind, null),
-                })}
-              </p>`
-            : ''
-        }
-      </div>
-      ${late ? noteBox(language, say('late')) : ''}
-      <p>${say(late ? 'afterLate' : after[answer])}</p>
-      <a href="?lang=${language}">${say('again')}</a>`,
+  const { below, others } = beside;
+  return fitting(below?.units.length ?? 0, (lines) =>
+    framed(
+      link,
+      language,
+      say('recordedTitle'),
+      html`<div class="ok" role="status">
+          <h2>✓ ${say('recordedTitle')}</h2>
+          <p>
+            <strong
+              >${say('recordedFor', {
+                units: unitNames(units, language),
+                answer: answerWords(say, answer, count),
+              })}</strong
+            >
+          </p>
+          <p>${say('at', { time: timeWords(at, language) })}</p>
+          ${
+            firstAt !== null && firstKind !== null
+              ? html`<p>
+                  ${say('firstAt', {
+                    time: timeWords(firstAt, language),
+                    answer: answerWords(say, firstKind, null),
+                  })}
+                </p>`
+              : ''
+          }
+          ${others.map(
+            (other) =>
+              dense`<p>${say('otherRecorded', { heading: headingWords(other, language), warningId: other.warningId, units: unitNames(other.units.map(shortName), language, 2), answer: answerWords(say, other.answer, null) })}</p>`,
+          )}
+        </div>
+        ${late ? noteBox(language, say('late')) : ''}
+        <p>${say(late ? 'afterLate' : after[answer])}</p>
+        <a href="?lang=${language}">${say('again')}</a>
+        ${below ? contactsSection(below, language, lines) : ''}`,
+    ),
   );
 }
 
@@ -246,8 +204,7 @@ export function notNowPage(typed: Typed | null): string {
       ${
         typed
           ? html`<form method="post">
-              <input type="hidden" name="answer" value="${typed.answer}" />
-              <input type="hidden" name="count" value="${typed.count}" />
+              ${hiddenFields(typed)}
               <label class="field" for="number"
                 >消息里的四位编号 / The four-digit number in the message</label
               >
@@ -267,24 +224,8 @@ export function notNowPage(typed: Typed | null): string {
   );
 }
 
-function otherLanguage(language: Language): Page {
-  const other = language === 'zh' ? 'en' : 'zh';
-  return html`<a href="?lang=${other}" lang="${htmlLanguage(other)}"
-    >${sayOnPage(language, 'otherLanguage')}</a
-  >`;
-}
-
-function htmlLanguage(language: Language): string {
-  return language === 'zh' ? 'zh-CN' : 'en';
-}
-
-function noteBox(language: Language, text: string): Page {
-  return html`<p class="note" role="alert"><strong>${sayOnPage(language, 'note', { text })}</strong></p>`;
-}
-
-function endedNote(link: AnswerLink, language: Language): string {
-  const time = timeWords(link.endsAt, language);
-  return sayOnPage(language, link.status === 'cancelled' ? 'cancelled' : 'expired', { time });
+function hiddenFields(typed: Typed): Page[] {
+  return [...typed].map(([name, value]) => dense`<input type="hidden" name="${name}" value="${value}">`);
 }
 
 /** What this recipient has said so far, first and last. */
@@ -299,27 +240,4 @@ function said(link: AnswerLink, language: Language): Page | '' {
     ${line('firstAt', firstAt, firstKind, lastAt === firstAt ? lastCount : null)}
     ${lastAt > firstAt ? line('lastAt', lastAt, lastKind, lastCount) : ''}
   </div>`;
-}
-
-function answerWords(say: Say, kind: AnswerKind, count: number | null): string {
-  const answer = say(kind === 'cannot act' ? 'cannot' : kind);
-  return count === null ? answer : say('people', { answer, count });
-}
-
-function unitNames(units: readonly string[], language: Language): string {
-  const names = units.slice(0, UNITS_SHOWN_MAX).join(language === 'zh' ? '、' : ', ');
-  return units.length > UNITS_SHOWN_MAX
-    ? `${names}${sayOnPage(language, 'more', { count: units.length })}`
-    : names;
-}
-
-function timeWords(at: number, language: Language): string {
-  return language === 'zh'
-    ? chineseMinute(at)
-    : `${isoWithOffset(at).slice(0, 16).replace('T', ' ')} (UTC+8)`;
-}
-
-function speaker(language: Language) {
-  return (word: AnswerWord, values?: Readonly<Record<string, string | number>>) =>
-    sayOnPage(language, word, values);
 }

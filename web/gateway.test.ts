@@ -1,4 +1,4 @@
-/** What an SMS gateway may push, and what it may not: over HTTP and PostgreSQL. */
+/** What gateways may push, and what they may not: over HTTP and PostgreSQL. */
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { cancelWarning, viewWarning } from '../operations/warnings.ts';
@@ -326,5 +326,210 @@ describe('which warning a reply means', () => {
     const replies = [await replyOf('村一', '3'), await replyOf('村一', '1'), await replyOf('村一', '2 ')];
     expect(await verdicts(replies)).toEqual(['recorded', 'recorded', 'recorded']);
     expect((await answered()).map(({ kind }) => kind)).toEqual(['cannot act', 'received', 'done']);
+  });
+});
+
+describe('a receipt', () => {
+  async function verdictsOf(kind: 'receipts' | 'keys', items: unknown[]): Promise<string[]> {
+    const response = await site.push(items, {}, kind);
+    expect(response.status).toBe(200);
+    const body = (await response.json()) as Record<string, { verdict: string }[]>;
+    return (body[kind] ?? []).map(({ verdict }) => verdict);
+  }
+
+  const deliveryTo = async (unit: string) => {
+    const [row] = await site.database.query<{ id: number }>(
+      `select id from deliveries where warning_id = $1 and recipient_id = $2 and audience = 'people' order by id limit 1`,
+      [warningId, site.tree.person(unit)],
+    );
+    return row?.id ?? 0;
+  };
+
+  it('is stored once, with its class, and moves the unit on', async () => {
+    const receipt = {
+      id: 'r1',
+      reference: `${await deliveryTo('村一')}.1`,
+      state: 'undelivered',
+      code: 'MK:0004',
+    };
+    expect(await verdictsOf('receipts', [receipt, receipt])).toEqual(['taken', 'taken']);
+    expect(await verdictsOf('receipts', [receipt])).toEqual(['taken']);
+    const stored = await site.database.query(
+      'select state, code, class, sender from receipts where delivery_id = $1',
+      [await deliveryTo('村一')],
+    );
+    expect(stored).toEqual([
+      { state: 'undelivered', code: 'MK:0004', class: 'handset-off', sender: 'sms-gateway' },
+    ]);
+    const letters = await site.database.query(
+      `select body->>'kind' as kind from inbox i join cells c on c.id = i.cell_id where c.warning_id = $1`,
+      [warningId],
+    );
+    expect(letters).toEqual([{ kind: 'exhausted' }]);
+  });
+
+  it('that is malformed holds up none of its neighbours', async () => {
+    const good = { id: 'r2', reference: `${await deliveryTo('村二')}.1`, state: 'delivered', code: null };
+    expect(
+      await verdictsOf('receipts', [
+        { ...good, id: 7 },
+        { ...good, reference: '7' },
+        { ...good, reference: 'back.x' },
+        { ...good, reference: `${'9'.repeat(17)}.1` },
+        { ...good, reference: '1024.99999' },
+        { ...good, state: 'DELIVRD' },
+        { ...good, code: 'x\0' },
+        { ...good, sender: 'somebody' },
+        null,
+        good,
+        { ...good, reference: '7.1' },
+        { ...good, code: undefined, state: 'read' },
+      ]),
+    ).toEqual([...Array.from({ length: 9 }, () => 'malformed'), 'taken', 'taken', 'taken']);
+  });
+
+  it.each(['receipts', 'keys'] as const)('or key is not accepted unsigned: %s', async (kind) => {
+    const receipt = { id: 'r3', reference: `${await deliveryTo('村一')}.1`, state: 'failed', code: '空号' };
+    expect((await site.push([receipt], { signature: 'f'.repeat(64) }, kind)).status).toBe(403);
+    expect((await site.push({}, {}, kind)).status).toBe(400);
+    const many = Array.from({ length: 1_001 }, () => receipt);
+    expect((await site.push(many, {}, kind)).status).toBe(400);
+  });
+
+  it('of a call goes with the key that was pressed', async () => {
+    const reference = `${await deliveryTo('村一')}.1`;
+    const key = (change: object) => ({
+      id: 'k',
+      callId: `call-${warningId}`,
+      reference,
+      step: 1,
+      key: '1',
+      ...change,
+    });
+    expect(
+      await verdictsOf('keys', [
+        key({ key: '2' }),
+        key({ key: '*' }),
+        key({ step: 2 }),
+        key({ step: 2, key: '3' }),
+        key({ step: 3, key: '3' }),
+        key({ step: 1.5 }),
+        key({ reference: 'x' }),
+        key({ callId: 'another', reference: '7.1' }),
+      ]),
+    ).toEqual([
+      'no answer',
+      'no answer',
+      'recorded',
+      'repeated',
+      'recorded',
+      'malformed',
+      'malformed',
+      'no such delivery',
+    ]);
+    expect(await answered()).toMatchObject([
+      { name: '村一0', kind: 'received', late: false },
+      { name: '村一0', kind: 'cannot act', late: false },
+    ]);
+  });
+});
+
+describe('what is said back', () => {
+  beforeEach(async () => {
+    site.said.length = 0;
+    await site.database.query('delete from reply_backs');
+    await site.database.query('update person_channels set fault = null, fault_at = null');
+  });
+
+  it('names who was recorded, for which unit, and when, once for each reply', async () => {
+    const reply = await replyOf('村一', '2 12');
+    await verdicts([reply]);
+    await verdicts([reply]);
+    expect(site.said).toMatchObject([{ to: reply.from, replyId: reply.id, kind: 'exercise' }]);
+    expect(site.said[0]?.text).toMatch(/^【演练】已记录:村一0\(村一\)于\d{4}年.*已落实,12人.*【演练】$/);
+  });
+
+  it('is in the language of who wrote', async () => {
+    await site.database.query(`update people set language = 'en' where id = $1`, [site.tree.person('村二')]);
+    await verdicts([await replyOf('村二')]);
+    expect(site.said[0]?.text).toMatch(/^\[EXERCISE\]Recorded: 村二0 \(村二\) answered "received"/);
+    await site.database.query(`update people set language = 'zh' where id = $1`, [site.tree.person('村二')]);
+  });
+
+  it('shows how to answer, and which warnings a reply could mean', async () => {
+    const reply = await replyOf('村一');
+    await verdicts([{ ...reply, id: freshId(), text: '我们正在开会' }]);
+    await site.issue({ hazard: '大风' });
+    await verdicts([{ ...reply, id: freshId(), text: '收到' }]);
+    expect(site.said.map(({ text }) => text)).toEqual([
+      expect.stringContaining('未能识别您的回复'),
+      expect.stringContaining('您有2条预警'),
+    ]);
+    expect(site.said[1]?.text).toContain('暴雨红色、大风红色');
+  });
+
+  it('is nothing to numbers that nothing was sent to', async () => {
+    await verdicts([
+      { id: freshId(), from: '+8619900000000', text: '你好' },
+      { id: freshId(), from: '+8619900000000', text: '收到' },
+      { id: freshId(), from: '+8619900000000', text: 'TD' },
+      { id: freshId(), from: 'x', text: '收到' },
+    ]);
+    expect(site.said).toEqual([]);
+  });
+
+  it('is at most three an hour to one number', async () => {
+    const reply = await replyOf('村一');
+    for (let turn = 0; turn < 5; turn += 1) await verdicts([{ ...reply, id: freshId() }]);
+    expect(site.said).toHaveLength(3);
+    await site.database.query(`update reply_backs set at = at - interval '1 hour'`);
+    await verdicts([{ ...reply, id: freshId() }]);
+    expect(site.said).toHaveLength(4);
+  });
+});
+
+describe('who asks for no more SMS', () => {
+  const faults = () =>
+    site.database.query<{ channel: string; fault: string }>(
+      `select channel, fault from person_channels where person_id = $1 and fault is not null`,
+      [site.tree.person('村一')],
+    );
+  const says = async (text: string) =>
+    verdicts([{ id: freshId(), from: await phoneOf(site.tree.person('村一')), text }]);
+
+  beforeEach(async () => {
+    site.said.length = 0;
+    await site.database.query('delete from reply_backs');
+    await site.database.query('update person_channels set fault = null, fault_at = null');
+  });
+
+  it('gets none, hears so once, and gets them again when they ask', async () => {
+    expect(await says('退订')).toEqual(['stop']);
+    expect(await faults()).toEqual([{ channel: 'sms', fault: 'opted-out' }]);
+    expect(await says('TD')).toEqual(['stop']);
+    expect(site.said.map(({ text, kind }) => [text.includes('已停止'), kind])).toEqual([[true, null]]);
+    expect(await says('TY')).toEqual(['start']);
+    expect(await faults()).toEqual([]);
+    expect(await says('恢复')).toEqual(['start']);
+    expect(site.said.slice(1).map(({ text }) => text.includes('已恢复'))).toEqual([true]);
+  });
+
+  it('may still answer, and a fault of another kind is not lifted', async () => {
+    await says('STOP');
+    expect(await says('收到')).toEqual(['recorded']);
+    await site.database.query(
+      `update person_channels set fault = 'bad-contact' where person_id = $1 and channel = 'sms'`,
+      [site.tree.person('村一')],
+    );
+    expect(await says('START')).toEqual(['start']);
+    expect(await faults()).toEqual([{ channel: 'sms', fault: 'bad-contact' }]);
+  });
+
+  it('is a household too', async () => {
+    await verdicts([{ id: freshId(), from: '+861000011', text: 'TD' }]);
+    const homes = () => site.database.query(`select name, fault from households where fault is not null`);
+    expect(await homes()).toEqual([{ name: '户一1', fault: 'opted-out' }]);
+    await verdicts([{ id: freshId(), from: '+861000011', text: 'TY' }]);
+    expect(await homes()).toEqual([]);
   });
 });

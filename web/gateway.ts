@@ -1,61 +1,148 @@
 /**
- * What an SMS gateway pushes to us: replies, as a JSON array, signed with a shared secret over time and body. A missing or
- * wrong signature ends before the database is touched. Answers are stored before the gateway hears 200; whatever fails
- * before that makes the gateway push again, and then what was stored the first time is only repeated.
+ * What gateways push to us: replies, receipts and pressed keys, each as a JSON array, signed with a shared secret over time and
+ * body. A missing or wrong signature ends before the database is touched. Everything is stored before the gateway hears 200;
+ * whatever fails before that makes the gateway push again, and then what was stored the first time is only repeated.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { Hono } from 'hono';
 import { z } from 'zod';
 import type { Database } from '../db/database.ts';
 import type { AnswerKeys } from '../domain/links.ts';
+import { parseReference, type Receipt } from '../domain/receipts.ts';
+import type { ReplyKind } from '../domain/reply-texts.ts';
+import { parseSender } from '../operations/answer-sender.ts';
 import { answerByReplies, type ReplyVerdict } from '../operations/answers.ts';
+import { answerByKey, type KeyVerdict } from '../operations/key-answers.ts';
+import { takeReceipts } from '../operations/receipts.ts';
 import { limitBody } from './body.ts';
 
 const BODY_BYTES_MAX = 1_000_000;
 const SIGNATURE_AGE_MS_MAX = 5 * 60_000;
-const REPLIES_MAX = 1_000;
+const ITEMS_MAX = 1_000;
 
-const pushSchema = z.array(z.unknown()).max(REPLIES_MAX);
+const pushSchema = z.array(z.unknown()).max(ITEMS_MAX);
 
 /** Ids are strings: as a number, two long ones would be one. Control characters do not fit PostgreSQL's text. */
-const replySchema = z.object({
-  id: z.string().regex(/^[^\p{Cc}\p{Cs}]{1,100}$/u),
-  from: z.string(),
-  text: z.string(),
+const word = z.string().regex(/^[^\p{Cc}\p{Cs}]{1,100}$/u);
+
+const replySchema = z.object({ id: word, from: z.string(), text: z.string() });
+
+/** What a gateway reports of a message. `code` is the carrier's; a gateway of calls says that it is one by `sender`. */
+const receiptSchema = z.object({
+  id: word,
+  reference: word,
+  state: word,
+  code: word.nullish().transform((code) => code ?? null),
+  sender: z.enum(['sms-gateway', 'voice-gateway']).default('sms-gateway'),
 });
+
+const keySchema = z.object({
+  id: word,
+  callId: word,
+  reference: word,
+  step: z.number().int().min(0).max(1_000),
+  key: word,
+});
+
+export type PushedReceipt = z.infer<typeof receiptSchema>;
+
+/** What only the gateway's own file knows; without it receipts are malformed and nothing is said back. */
+export type GatewayDoor = {
+  /** The receipt that a report stands for; null where it is none. */
+  receiptOf(pushed: PushedReceipt): Receipt | null;
+  /** Says something to somebody who wrote; returns at once, and nobody hears of a failure. */
+  sayBack(back: { to: string; text: string; kind: ReplyKind; replyId: string }): void;
+};
 
 export function gatewayRoutes(input: {
   database: Database;
   keys: AnswerKeys;
   secret: string | undefined;
+  door: GatewayDoor | null;
 }): Hono {
-  const { database, keys, secret } = input;
+  const { database, keys, secret, door } = input;
   const routes = new Hono();
   const limit = limitBody(BODY_BYTES_MAX, (context) => {
     // The rest is not read: the connection ends with the answer.
     context.header('connection', 'close');
-    return context.json({ error: `more than ${BODY_BYTES_MAX} bytes: push fewer replies at once` }, 413);
+    return context.json({ error: `more than ${BODY_BYTES_MAX} bytes: push fewer at once` }, 413);
   });
-  routes.post('/gateway/replies', limit, async (context) => {
-    const timestamp = context.req.header('x-gateway-timestamp') ?? '';
-    const signature = context.req.header('x-gateway-signature') ?? '';
-    const body = Buffer.from(await context.req.arrayBuffer());
-    if (secret === undefined || !signed(secret, timestamp, body, signature))
-      return context.json({ error: 'not accepted' }, 403);
-    const pushed = pushSchema.safeParse(parseJson(body.toString()));
-    if (!pushed.success) return context.json({ error: `not a list of at most ${REPLIES_MAX} replies` }, 400);
-    // One that is malformed would be so again: it is named, and its neighbours are stored.
-    const parsed = pushed.data.map((reply) => replySchema.safeParse(reply).data ?? null);
-    const whole = parsed.filter((reply) => reply !== null);
-    const verdicts = (await answerByReplies(database, keys, whole)).values();
-    return context.json({
-      replies: parsed.map((reply): { id: string | null; verdict: ReplyVerdict | 'malformed' } =>
-        reply
-          ? { id: reply.id, verdict: verdicts.next().value ?? 'malformed' }
-          : { id: null, verdict: 'malformed' },
-      ),
+
+  /** Takes a push of one kind. `take` gives the verdicts of the items that are well formed, in their order. */
+  function pushed<Item extends { id: string }, Verdict extends string>(
+    kind: 'replies' | 'receipts' | 'keys',
+    parse: (item: unknown) => Item | null,
+    take: (items: readonly Item[]) => Promise<readonly Verdict[]>,
+  ): void {
+    routes.post(`/gateway/${kind}`, limit, async (context) => {
+      const timestamp = context.req.header('x-gateway-timestamp') ?? '';
+      const signature = context.req.header('x-gateway-signature') ?? '';
+      const body = Buffer.from(await context.req.arrayBuffer());
+      if (secret === undefined || !signed(secret, timestamp, body, signature))
+        return context.json({ error: 'not accepted' }, 403);
+      const list = pushSchema.safeParse(parseJson(body.toString()));
+      if (!list.success) return context.json({ error: `not a list of at most ${ITEMS_MAX} ${kind}` }, 400);
+      // One that is malformed would be so again: it is named, and its neighbours are stored.
+      const parsed = list.data.map(parse);
+      const verdicts = (await take(parsed.filter((item) => item !== null))).values();
+      return context.json({
+        [kind]: parsed.map((item): { id: string | null; verdict: Verdict | 'malformed' } =>
+          item
+            ? { id: item.id, verdict: verdicts.next().value ?? 'malformed' }
+            : { id: null, verdict: 'malformed' },
+        ),
+      });
     });
-  });
+  }
+
+  pushed(
+    'replies',
+    (item) => replySchema.safeParse(item).data ?? null,
+    async (replies): Promise<ReplyVerdict[]> => {
+      const outcomes = await answerByReplies(database, keys, replies);
+      for (const [place, { sayBack, kind }] of outcomes.entries()) {
+        const reply = replies[place];
+        if (reply && sayBack !== null)
+          door?.sayBack({
+            to: parseSender(reply.from) ?? reply.from,
+            text: sayBack,
+            kind,
+            replyId: reply.id,
+          });
+      }
+      return outcomes.map(({ verdict }) => verdict);
+    },
+  );
+
+  pushed(
+    'receipts',
+    (item) => {
+      const report = receiptSchema.safeParse(item).data;
+      const receipt = report && door?.receiptOf(report);
+      return receipt ? { id: report.id, receipt } : null;
+    },
+    async (reports) => {
+      await takeReceipts(
+        database,
+        reports.map(({ receipt }) => receipt),
+      );
+      return reports.map(() => 'taken' as const);
+    },
+  );
+
+  pushed(
+    'keys',
+    (item) => {
+      const press = keySchema.safeParse(item).data;
+      const reference = press && parseReference(press.reference);
+      return reference ? { ...press, deliveryId: reference.deliveryId } : null;
+    },
+    async (presses): Promise<KeyVerdict[]> => {
+      const verdicts: KeyVerdict[] = [];
+      for (const press of presses) verdicts.push(await answerByKey(database, { ...press, via: 'voice' }));
+      return verdicts;
+    },
+  );
   return routes;
 }
 

@@ -8,8 +8,10 @@ import { beatIntake } from '../db/liveness.ts';
 import type { AnswerKeys } from '../domain/links.ts';
 import { answerPageRoutes, codeOf } from './answer-page.ts';
 import { deadPage } from './answer-view.ts';
-import { gatewayRoutes } from './gateway.ts';
+import { gatewayRoutes, type GatewayDoor } from './gateway.ts';
 import { startWebMetrics } from './metrics.ts';
+import { startCatchUp } from './catch-up.ts';
+import type { TwilioDoor, TwilioInput } from './twilio.ts';
 
 const LIVENESS_EVERY_MS = 1_000;
 
@@ -34,8 +36,12 @@ export async function startWeb(input: {
   config: Config;
   keys: AnswerKeys;
   log: (line: string) => void;
+  /** How a gateway's reports are read and answered. @default receipts are not taken, and nothing is said back */
+  gateway?: GatewayDoor;
+  /** @default Twilio finds nothing here */
+  twilio?: TwilioDoor | null;
 }): Promise<RunningWeb> {
-  const { config, keys, log } = input;
+  const { config, keys, log, gateway = null, twilio = null } = input;
   const database = openDatabase({
     url: config.DATABASE_URL,
     schema: config.FENGHUO_SCHEMA,
@@ -49,7 +55,9 @@ export async function startWeb(input: {
   const app = new Hono();
   if (metrics) app.use(metrics.measure);
   app.route('/', answerPageRoutes({ database, keys, log }));
-  app.route('/', gatewayRoutes({ database, keys, secret: config.FENGHUO_GATEWAY_SECRET }));
+  app.route('/', gatewayRoutes({ database, keys, secret: config.FENGHUO_GATEWAY_SECRET, door: gateway }));
+  const catchUp =
+    twilio && (await serveTwilio(app, { database, keys, log, publicUrl: config.FENGHUO_PUBLIC_URL }, twilio));
   app.get('/healthz', async (context) => {
     await database.query('select 1');
     return context.json({ ok: true });
@@ -69,6 +77,7 @@ export async function startWeb(input: {
     url: `http://${config.FENGHUO_WEB_HOST}:${config.FENGHUO_WEB_PORT}`,
     stop: async () => {
       clearInterval(pulse);
+      await catchUp?.stop();
       await new Promise<void>((resolve) => {
         server.close(() => resolve());
         if ('closeAllConnections' in server) server.closeAllConnections();
@@ -77,6 +86,13 @@ export async function startWeb(input: {
       await database.close();
     },
   };
+}
+
+/** Its routes, and the listing of what was not pushed. Loaded where it is configured: the library is large. */
+async function serveTwilio(app: Hono, input: Omit<TwilioInput, 'door'>, door: TwilioDoor) {
+  const { twilioRoutes } = await import('./twilio.ts');
+  app.route('/', twilioRoutes({ ...input, door }));
+  return startCatchUp({ ...input, inbound: door.inbound });
 }
 
 function listen(app: Hono, config: Config): Promise<ReturnType<typeof serve>> {

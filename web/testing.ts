@@ -1,19 +1,24 @@
 /** A web process on a small tree in a schema of its own, with a warning that was sent: for tests of what it shows and takes. */
 import { createHmac } from 'node:crypto';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { gatewayReceipt } from '../channels/gateway-receipts.ts';
 import { readConfig } from '../config.ts';
 import type { Database } from '../db/database.ts';
 import { DELIVERY_ID_STRIDE } from '../db/pages.ts';
 import { answerNumber, answerToken, recipientName } from '../domain/links.ts';
+import { CHANNELS } from '../domain/rules.ts';
 import { judge, type FarSideAct, type Invariant } from '../operations/referee.ts';
 import { issueWarning, type WarningRequest } from '../operations/warnings.ts';
 import { freePort } from '../runtime/processes.ts';
 import { testDatabase } from '../test/database.ts';
 import { recordingChannel, runUntilQuiet, TEST_KEYS } from '../test/harness/local-cascade.ts';
 import { plantSmallTree, type SmallTree } from '../test/harness/small-tree.ts';
+import type { GatewayDoor } from './gateway.ts';
 import { startWeb } from './server.ts';
 
 export const GATEWAY_SECRET = 'a gateway secret of the tests';
+
+export type SaidBack = Parameters<GatewayDoor['sayBack']>[0];
 
 /** What one recipient of a warning holds in their hand. */
 export type Means = { token: string; url: string; number: string; wrong: string };
@@ -27,8 +32,10 @@ export type AnswerSite = {
   /** The link and number of a recipient's first message. */
   means(warningId: number, recipientId: number, audience?: 'people' | 'households'): Promise<Means>;
   post(url: string, fields: Record<string, string>): Promise<Response>;
-  /** Pushes replies as the gateway does. */
-  push(replies: unknown, change?: Partial<Push>): Promise<Response>;
+  /** Pushes replies, receipts or keys as the gateway does. */
+  push(items: unknown, change?: Partial<Push>, kind?: 'replies' | 'receipts' | 'keys'): Promise<Response>;
+  /** What was said back to those who wrote, where the test gives no door of its own. */
+  said: SaidBack[];
   answers(): Promise<number>;
   /** What the referee finds broken; the far side is what was sent here, and what the test says that people did. */
   broken(warningId: number, acts: readonly FarSideAct[]): Promise<Invariant[]>;
@@ -40,7 +47,12 @@ export type AnswerSite = {
 export type Push = { secret: string; timestamp: string; body: string; signature: string };
 
 /** `databaseUrl` stands between the web process and its PostgreSQL, where a test breaks the line. */
-export async function startAnswerSite(name: string, databaseUrl?: string): Promise<AnswerSite> {
+export async function startAnswerSite(
+  name: string,
+  databaseUrl?: string,
+  door?: GatewayDoor,
+): Promise<AnswerSite> {
+  const said: SaidBack[] = [];
   const database = await testDatabase(name);
   const tree = await plantSmallTree(database);
   const log: string[] = [];
@@ -53,13 +65,15 @@ export async function startAnswerSite(name: string, databaseUrl?: string): Promi
     FENGHUO_PUBLIC_URL: `http://127.0.0.1:${port}`,
     FENGHUO_GATEWAY_SECRET: GATEWAY_SECRET,
   });
-  const web = await startWeb({ config, keys: TEST_KEYS, log: (line) => log.push(line) });
-  const channels = [recordingChannel('sms'), recordingChannel('email')];
+  const gateway = door ?? { receiptOf: gatewayReceipt, sayBack: (back: SaidBack) => void said.push(back) };
+  const web = await startWeb({ config, keys: TEST_KEYS, log: (line) => log.push(line), gateway });
+  const channels = CHANNELS.map((channel) => recordingChannel(channel));
   return {
     database,
     tree,
     url: web.url,
     log,
+    said,
     async issue(change = {}) {
       const { warningId } = await issueWarning(database, {
         hazard: '暴雨',
@@ -85,16 +99,16 @@ export async function startAnswerSite(name: string, databaseUrl?: string): Promi
       return { token, url: `${web.url}/a/${token}`, number, wrong };
     },
     post: (url, fields) => fetch(url, { method: 'POST', body: new URLSearchParams(fields) }),
-    push(replies, change = {}) {
+    push(items, change = {}, kind = 'replies') {
       const { secret, timestamp, body } = {
         secret: GATEWAY_SECRET,
         timestamp: String(Date.now()),
-        body: JSON.stringify(replies),
+        body: JSON.stringify(items),
         ...change,
       };
       const signature =
         change.signature ?? createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex');
-      return fetch(`${web.url}/gateway/replies`, {
+      return fetch(`${web.url}/gateway/${kind}`, {
         method: 'POST',
         body,
         headers: { 'x-gateway-timestamp': timestamp, 'x-gateway-signature': signature },

@@ -1,55 +1,143 @@
-/** The channels of one configuration, and the keys of the answers that come back. */
+/** The channels of one configuration, each with all its senders, and the keys of the answers that come back. */
+import { SegmentedMessage } from 'sms-segments-calculator';
+import { capabilities } from '../capabilities.ts';
+import { createChatRobot } from '../channels/chat-robot.ts';
 import { createEmailChannel } from '../channels/email.ts';
+import { createLoudspeaker } from '../channels/loudspeaker.ts';
+import { createNtfy } from '../channels/ntfy.ts';
+import { routeSenders } from '../channels/route.ts';
 import { createSmsGatewayChannel } from '../channels/sms-gateway.ts';
-import type { Config } from '../config.ts';
+import { createTwilioSmsSender } from '../channels/twilio-sms.ts';
+import { createTwilioVoiceSender } from '../channels/twilio-voice.ts';
+import { createVoiceGateway } from '../channels/voice-gateway.ts';
+import { configuredSenders, twilioOf, type Config } from '../config.ts';
+import type { Sql } from '../db/database.ts';
+import { capabilityRefusal } from '../domain/capabilities.ts';
 import type { AnswerKeys } from '../domain/links.ts';
-import type { ChannelPort } from '../domain/ports.ts';
-import { CHANNELS, type Channel } from '../domain/rules.ts';
+import type { ChannelPort, OutgoingMessage, SenderPort } from '../domain/ports.ts';
+import { CHANNELS } from '../domain/rules.ts';
+import { createDesk } from './desk.ts';
 
 /** The keys behind links and numbers of answers. */
 export function answerKeys(config: Config): AnswerKeys {
   return [{ id: '1', secret: config.FENGHUO_SECRET }];
 }
 
-/** One of each kind that rule packs may name. */
-export function createChannels(config: Config, log: (line: string) => void): ChannelPort[] {
+/**
+ * One of each kind that rule packs may name. A channel without a sender is there too: else its pages would wait for ever, and so
+ * would the people.
+ */
+export function createChannels(
+  config: Config,
+  database: Sql,
+  log: (line: string) => void,
+): { channels: ChannelPort[]; close(): Promise<void> } {
   const live = config.FENGHUO_CHANNELS === 'live';
-  return CHANNELS.map((channel) => {
-    const configured = createChannel(channel, config, live);
-    if (!configured)
+  const senders = configuredSenders(config).map((id) => byCountry(createSender(id, config, live)));
+  const desk = createDesk({
+    database,
+    log,
+    senders: senders.map(({ id, channel }) => ({
+      id,
+      channel,
+      perSecond: perSecondOf(id, config),
+      ...(channel === 'sms' && { parts: smsParts(config.FENGHUO_ISSUER) }),
+    })),
+  });
+  const channels = CHANNELS.map((channel) => {
+    const own = senders.filter((sender) => sender.channel === channel);
+    if (own.length === 0)
       log(
         `The channel ${channel} is not configured: its messages are tried again a few times, then the next rung begins.`,
       );
-    return configured ?? createMissingChannel(channel, live);
+    return routeSenders({ channel, live, senders: own, desk });
   });
+  return {
+    channels,
+    close: async () => {
+      await Promise.all(channels.map((channel) => channel.close()));
+      await desk.close();
+    },
+  };
 }
 
-function createChannel(channel: Channel, config: Config, live: boolean): ChannelPort | null {
-  switch (channel) {
-    case 'email':
-      if (!config.FENGHUO_SMTP_URL) return null;
-      return createEmailChannel({ url: config.FENGHUO_SMTP_URL, from: config.FENGHUO_SMTP_FROM, live });
-    case 'sms':
-      if (!config.FENGHUO_GATEWAY_URL || !config.FENGHUO_GATEWAY_SECRET) return null;
+/** Throws for an id that `configuredSenders` does not give for this configuration. */
+function createSender(id: string, config: Config, live: boolean): SenderPort {
+  const url = (value: string | undefined) => value ?? '';
+  const twilio = () => {
+    const account = twilioOf(config);
+    if (!account) throw new RangeError('Twilio is not configured');
+    return { ...account, publicUrl: config.FENGHUO_PUBLIC_URL, live };
+  };
+  switch (id) {
+    case 'smtp':
+      return createEmailChannel({ url: url(config.FENGHUO_SMTP_URL), from: config.FENGHUO_SMTP_FROM, live });
+    case 'sms-gateway':
       return createSmsGatewayChannel({
-        url: config.FENGHUO_GATEWAY_URL,
-        secret: config.FENGHUO_GATEWAY_SECRET,
+        url: url(config.FENGHUO_GATEWAY_URL),
+        secret: config.FENGHUO_GATEWAY_SECRET ?? '',
         signature: config.FENGHUO_ISSUER,
+        templates: config.FENGHUO_GATEWAY_TEMPLATES,
         live,
       });
+    case 'voice-gateway':
+      return createVoiceGateway({
+        url: url(config.FENGHUO_VOICE_GATEWAY_URL),
+        secret: config.FENGHUO_VOICE_GATEWAY_SECRET ?? '',
+        templates: config.FENGHUO_GATEWAY_TEMPLATES,
+        live,
+      });
+    case 'loudspeaker':
+      return createLoudspeaker({
+        url: url(config.FENGHUO_LOUDSPEAKER_URL),
+        secret: config.FENGHUO_LOUDSPEAKER_SECRET ?? '',
+        live,
+      });
+    case 'chat-robot': {
+      const { FENGHUO_CHAT_ROBOT_SHAPE: shape, FENGHUO_CHAT_ROBOT_SECRET: secret } = config;
+      return createChatRobot({
+        shape,
+        url: url(config.FENGHUO_CHAT_ROBOT_URL),
+        ...(secret && { secret }),
+        live,
+      });
+    }
+    case 'ntfy': {
+      const { FENGHUO_NTFY_TOKEN: token } = config;
+      return createNtfy({ url: url(config.FENGHUO_NTFY_URL), ...(token && { token }), live });
+    }
+    case 'twilio-sms':
+      return createTwilioSmsSender(twilio());
+    case 'twilio-voice':
+      return createTwilioVoiceSender(twilio());
     default:
-      return null;
+      throw new RangeError(`there is no sender ${id}`);
   }
 }
 
-/** Without it the pages of a channel that nobody configured would wait for ever, and so would the people. */
-function createMissingChannel(channel: Channel, live: boolean): ChannelPort {
+/** The sender, which also refuses what its country's rules do not let it carry. */
+function byCountry(sender: SenderPort): SenderPort {
   return {
-    channel,
-    live,
-    concurrency: 64,
-    messageTimeoutMs: 1_000,
-    send: async () => ({ outcome: 'later', reason: 'channel-not-configured' }),
-    close: async () => undefined,
+    ...sender,
+    refuses: (address) => sender.refuses(address) ?? capabilityRefusal(capabilities(), sender.id, address),
   };
+}
+
+function perSecondOf(id: string, config: Config): number | null {
+  const rates: Record<string, number | undefined> = {
+    smtp: config.FENGHUO_SMTP_PER_SECOND,
+    'sms-gateway': config.FENGHUO_GATEWAY_PER_SECOND,
+    'voice-gateway': config.FENGHUO_VOICE_GATEWAY_PER_SECOND,
+    'twilio-sms': config.FENGHUO_TWILIO_PER_SECOND,
+    'twilio-voice': config.FENGHUO_TWILIO_PER_SECOND,
+    loudspeaker: config.FENGHUO_LOUDSPEAKER_PER_SECOND,
+    'chat-robot': config.FENGHUO_CHAT_ROBOT_PER_SECOND,
+    ntfy: config.FENGHUO_NTFY_PER_SECOND,
+  };
+  return rates[id] ?? null;
+}
+
+/** Providers count parts, and the gateway's signature is part of the text. */
+function smsParts(issuer: string): (message: OutgoingMessage) => number {
+  return ({ text }) => new SegmentedMessage(`【${issuer}】${text}`).segmentsCount;
 }

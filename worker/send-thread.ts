@@ -28,7 +28,8 @@ const database = openDatabase({
   connectionsMost: CONNECTIONS,
 });
 let outcomes: Outcomes = [];
-const channels = createChannels(config, (line) => say({ kind: 'log', line })).map(counted);
+const created = createChannels(config, database, (line) => say({ kind: 'log', line }));
+const channels = created.channels.map(counted);
 
 port.on('message', (request: SendRequest) => void (request.kind === 'send' ? send(request) : close()));
 
@@ -58,7 +59,7 @@ function dependenciesOf(name: Channel): SendPageDependencies {
 }
 
 async function close(): Promise<void> {
-  await Promise.all(channels.map((channel) => channel.close()));
+  await created.close();
   await database.close();
   port?.close();
 }

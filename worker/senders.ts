@@ -20,7 +20,7 @@ export type SendReply =
   | { kind: 'ready' };
 
 export type Senders = {
-  /** One attempt at a page; see `sendPage`. */
+  /** One attempt at a page; see `sendPage`. Rejects at once where the thread has ended. */
   send(channel: Channel, pageId: number): Promise<SendPageResult>;
   /** Resolves when the thread has ended; false where it did so by itself, and nothing can be sent any more. */
   readonly ended: Promise<boolean>;
@@ -29,18 +29,24 @@ export type Senders = {
 
 type Waiting = { resolve: (result: SendPageResult) => void; reject: (error: Error) => void };
 
-/** Starts the thread; resolves when it takes pages. */
+const hasEnded = () => new Error('the thread that sends has ended');
+
+const SEND_THREAD = new URL('./send-thread.mjs', import.meta.url);
+
+/** Starts the thread; resolves when it takes pages, rejects where it ends before. */
 export async function startSenders(input: {
   config: Config;
   log: (line: string) => void;
   onOutcomes: (outcomes: Outcomes) => void;
+  /** @default the thread that sends */
+  entry?: URL;
 }): Promise<Senders> {
-  const thread = new Worker(new URL('./send-thread.mjs', import.meta.url), { workerData: input.config });
+  const thread = new Worker(input.entry ?? SEND_THREAD, { workerData: input.config });
   const waiting = new Map<number, Waiting>();
   let requests = 0;
   let closing = false;
+  let gone = false;
   let noteReady = (): void => undefined;
-  const ready = new Promise<void>((resolve) => (noteReady = resolve));
   const ask = (request: SendRequest) => thread.postMessage(request);
 
   function settle(id: number, how: (one: Waiting) => void): void {
@@ -71,16 +77,22 @@ export async function startSenders(input: {
   );
   const ended = new Promise<boolean>((resolve) => {
     thread.once('exit', () => {
-      for (const { reject } of waiting.values()) reject(new Error('the thread that sends has ended'));
+      gone = true;
+      for (const { reject } of waiting.values()) reject(hasEnded());
       waiting.clear();
       resolve(closing);
     });
   });
 
-  await Promise.race([ready, ended]);
+  await new Promise<void>((resolve, reject) => {
+    noteReady = resolve;
+    void ended.then(() => reject(hasEnded()));
+  });
   return {
     send: (channel, pageId) =>
       new Promise((resolve, reject) => {
+        // What is posted to a thread that has ended is lost without a word.
+        if (gone) return reject(hasEnded());
         requests += 1;
         waiting.set(requests, { resolve, reject });
         ask({ kind: 'send', id: requests, channel, pageId });

@@ -63,7 +63,18 @@ export async function startWorker(input: {
     indexesOnly: true,
     connectionsMost: CONNECTIONS,
   });
-  const senders = await startSenders({ config, log, onOutcomes: messageCounter(config) });
+  const disconnect = async () => {
+    await database.close();
+    await clientConnection.close();
+    await connection.close();
+  };
+  const senders = await startSenders({ config, log, onOutcomes: messageCounter(config) }).catch(
+    async (error: unknown) => {
+      // What stays open would keep the process alive.
+      await disconnect();
+      throw error;
+    },
+  );
   const workers = await createWorkers({
     config,
     kind,
@@ -84,9 +95,7 @@ export async function startWorker(input: {
     pulse.stop();
     await ringer.stop();
     await senders.close();
-    await database.close();
-    await clientConnection.close();
-    await connection.close();
+    await disconnect();
     if (!(await senders.ended)) throw new Error('The thread that sends ended by itself.');
   };
   const done = running.then(close, async (error: unknown) => {

@@ -13,6 +13,7 @@ it('holds the cell workflow and nothing that reads, writes or sends', async () =
     'activities/step.ts',
     'channels/',
     'domain/links',
+    'domain/capabilities',
   ]) {
     expect(code, stranger).not.toContain(stranger);
   }

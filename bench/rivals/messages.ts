@@ -52,6 +52,7 @@ export function messageMaker(input: {
       deliveryId: String(personId),
       attempt: 1,
       warningId: word,
+      level: 'red',
       kind: 'exercise',
       synthetic: true,
       address,

@@ -114,3 +114,6 @@ create table reply_backs (
   at timestamptz not null default clock_timestamp()
 );
 create index reply_backs_address on reply_backs (address, at);
+
+-- An answer page asks for the other open warnings of its reader: among all warnings ever issued they are few.
+create index warnings_open on warnings (id) where status = 'open';

@@ -111,6 +111,7 @@ async function readSlice(
       heardOf: null,
       throttledMs: 0,
       companions: [],
+      earlierAt: null,
       drop,
       mergedInto: null,
     };

@@ -1,0 +1,83 @@
+/**
+ * Several senders as one channel. Each message is tried by the senders that can carry it, in their order and within one attempt;
+ * the first that takes it, or may have taken it, ends the attempt.
+ */
+import { performance } from 'node:perf_hooks';
+import type { ChannelPort, OutgoingMessage, SenderPort, SendResult } from '../domain/ports.ts';
+import { resultOf } from '../domain/results.ts';
+import { chooseSenders, mayGoElsewhere, moreHopeful, type SenderDesk } from '../domain/routing.ts';
+import type { Channel } from '../domain/rules.ts';
+
+/** Of a channel without a sender: its messages end at once. */
+const UNCONFIGURED = { concurrency: 64, messageTimeoutMs: 1_000 };
+
+/** `senders` in the order in which they are tried; their time-outs and waiting times add up to the channel's. */
+export function routeSenders(input: {
+  channel: Channel;
+  live: boolean;
+  senders: readonly SenderPort[];
+  desk: SenderDesk;
+}): ChannelPort {
+  const { channel, live, senders, desk } = input;
+  const closedForMs = (id: string) => desk.closedForMs(id);
+  const messageTimeoutMs =
+    senders.reduce((sum, sender) => sum + sender.messageTimeoutMs + desk.waitMostMs(sender.id), 0) ||
+    UNCONFIGURED.messageTimeoutMs;
+
+  async function send(message: OutgoingMessage): Promise<SendResult> {
+    const choice = chooseSenders(senders, message, closedForMs);
+    return 'result' in choice ? choice.result : carry(choice.senders, message);
+  }
+
+  async function carry(able: readonly SenderPort[], message: OutgoingMessage): Promise<SendResult> {
+    const until = performance.now() + messageTimeoutMs;
+    let kept: SendResult | null = null;
+    for (const sender of able) {
+      const withinMs = until - performance.now() - sender.messageTimeoutMs;
+      if (withinMs < 0) break;
+      const admitted = desk.admit(sender.id, message, withinMs);
+      if (admitted !== true && !(await admitted)) continue;
+      const result: SendResult = { ...(await handOver(sender, message)), sender: sender.id };
+      desk.heard(sender.id, result);
+      if (!mayGoElsewhere(result)) return result;
+      kept = moreHopeful(kept, result);
+    }
+    return kept ?? resultOf('no-sender');
+  }
+
+  async function find(message: OutgoingMessage, attempt: number) {
+    const able = senders.filter((sender) => sender.refuses(message.address) === null);
+    const answers = await Promise.all(
+      able.map(async (sender) => ({ id: sender.id, found: await sender.find?.(message, attempt) })),
+    );
+    for (const { id, found } of answers) if (found && found !== 'unknown') return { ...found, sender: id };
+    return answers.every(({ found }) => found === null) ? null : ('unknown' as const);
+  }
+
+  const limits = senders.map(({ id }) => desk.claimMost(id));
+  return {
+    channel,
+    live,
+    concurrency: Math.max(0, ...senders.map(({ concurrency }) => concurrency)) || UNCONFIGURED.concurrency,
+    messageTimeoutMs,
+    send,
+    ...(senders.some((sender) => 'find' in sender) && { find }),
+    closedForMs: async () =>
+      senders.length === 0 ? 0 : Math.min(...senders.map(({ id }) => desk.closedForMs(id))),
+    // A sender without a limit takes what the others cannot.
+    ...(limits.length > 0 &&
+      limits.every((most) => most !== null) && {
+        claimMost: () => Math.max(...senders.map(({ id }) => desk.claimMost(id) ?? 1)),
+      }),
+    close: async () => void (await Promise.all(senders.map((sender) => sender.close()))),
+  };
+}
+
+async function handOver(sender: SenderPort, message: OutgoingMessage): Promise<SendResult> {
+  try {
+    return await sender.send(message);
+  } catch {
+    // A sender never throws for what a provider does; whatever this is, the message may be out.
+    return resultOf('defect');
+  }
+}

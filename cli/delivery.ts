@@ -1,0 +1,191 @@
+/** `delivery`: what became of single messages of a warning, and once more. */
+import { Option, type Command } from 'commander';
+import { FenghuoError } from '../domain/errors.ts';
+import type { DeadLetter, DeliveryKind } from '../db/delivery-list.ts';
+import {
+  listDeliveries,
+  parseDeliveryName,
+  retryDelivery,
+  retryFailed,
+  type ListedDelivery,
+} from '../operations/deliveries.ts';
+import { parseWarningId } from '../operations/warnings.ts';
+import type { Context } from './context.ts';
+import { example } from './example.ts';
+import { wholeNumber } from './options.ts';
+import { warningId } from './shapes.ts';
+import { renderTable } from './table.ts';
+import { isoOrNull, timeOfDay } from './times.ts';
+import { harmless } from './width.ts';
+
+const LISTED_MOST = 100;
+
+type ListOptions = { failed?: boolean; unknown?: boolean; dead?: boolean; unit?: string; most?: number };
+type RetryOptions = { failed?: boolean; reason: string };
+
+export function addDeliveryCommands(program: Command, context: Context): void {
+  const delivery = program.command('delivery').description(context.say('help.delivery'));
+  delivery
+    .command('list')
+    .description(context.say('help.deliveryList'))
+    .argument('<WARNING>', context.say('help.warningId'))
+    .addOption(new Option('--failed', context.say('help.failed')).conflicts(['unknown', 'dead']))
+    .addOption(new Option('--unknown', context.say('help.unknown')).conflicts('dead'))
+    .option('--dead', context.say('help.dead'))
+    .option('--unit <UNIT>', context.say('help.unit'))
+    .option('--most <N>', context.say('help.most'), wholeNumber(1, 100_000))
+    .addHelpText('after', example(context, 'npx fenghuo delivery list W12 --failed'))
+    .action(async (id: string, options: ListOptions) => list(context, parseWarningId(id), options));
+  delivery
+    .command('retry')
+    .description(context.say('help.deliveryRetry'))
+    .argument('<WARNING>', context.say('help.warningId'))
+    .argument('[DELIVERY]', context.say('help.deliveryId'))
+    .option('--failed', context.say('help.retryFailed'))
+    .requiredOption('--reason <TEXT>', context.say('help.reason'))
+    .addHelpText(
+      'after',
+      example(
+        context,
+        'npx fenghuo delivery retry W12 4097 --reason 号码已更正',
+        'npx fenghuo delivery retry W12 --failed --reason 网关已恢复',
+      ),
+    )
+    .action(async (id: string, name: string | undefined, options: RetryOptions) =>
+      retry(context, parseWarningId(id), name, options),
+    );
+}
+
+async function list(context: Context, number: number, options: ListOptions): Promise<void> {
+  const most = options.most ?? LISTED_MOST;
+  const kind: DeliveryKind | 'dead' = options.failed
+    ? 'failed'
+    : options.unknown
+      ? 'unknown'
+      : options.dead
+        ? 'dead'
+        : 'all';
+  const found = await listDeliveries(await context.database(), {
+    ...{ warningId: number, kind, most: most + 1 },
+    ...(options.unit === undefined ? {} : { unit: options.unit }),
+  });
+  const deliveries = found.deliveries.slice(0, most);
+  const dead = found.dead.slice(0, most);
+  const more = found.deliveries.length > most || found.dead.length > most;
+  const shapes = { deliveries: deliveries.map(deliveryShape), dead: dead.map(deadShape) };
+  const id = warningId(number);
+  context.print({
+    value: { warning: id, more, ...shapes },
+    items: [...shapes.deliveries, ...shapes.dead],
+    lines: () => [
+      ...(deliveries.length > 0 ? renderDeliveries(deliveries, context) : []),
+      ...(deliveries.length > 0 && dead.length > 0 ? [''] : []),
+      ...(dead.length > 0 ? renderDead(dead, context) : []),
+    ],
+  });
+  if (deliveries.length + dead.length === 0) context.hint(context.say('delivery.none', { id }));
+  else if (kind !== 'all') context.hint(context.say('delivery.next', { id }));
+  if (more) context.hint(context.say('silent.more', { most }));
+}
+
+async function retry(
+  context: Context,
+  number: number,
+  name: string | undefined,
+  options: RetryOptions,
+): Promise<void> {
+  const { failed = false, reason } = options;
+  if ((name === undefined) !== failed) {
+    throw new FenghuoError({
+      code: 'retry-what',
+      refusal: 'usage',
+      sentence: context.say('delivery.retryWhat'),
+    });
+  }
+  const database = await context.database();
+  const done =
+    name === undefined
+      ? await retryFailed(database, { warningId: number, reason })
+      : await retryDelivery(database, { warningId: number, name: parseDeliveryName(name), reason });
+  const id = warningId(number);
+  context.print({
+    value: { warning: id, ...done },
+    lines: () => [context.say('delivery.retried', { id, ...done })],
+  });
+  context.hint(context.say('delivery.watch', { id }));
+}
+
+function deliveryShape(row: ListedDelivery) {
+  const {
+    deliveryId,
+    unitId,
+    audience,
+    recipient,
+    at,
+    pageId: _page,
+    cellId: _cell,
+    recipientId,
+    ...rest
+  } = row;
+  return {
+    id: String(deliveryId),
+    unitId: String(unitId),
+    recipient: { kind: audience, id: String(recipientId), name: recipient },
+    ...rest,
+    at: isoOrNull(at),
+  };
+}
+
+function deadShape({ letterId, unitId, code, path, kind, reason, at }: DeadLetter) {
+  return {
+    id: `L${letterId}`,
+    unitId: unitId === null ? null : String(unitId),
+    code,
+    path,
+    letter: kind,
+    reason,
+    at: isoOrNull(at),
+  };
+}
+
+function renderDeliveries(rows: readonly ListedDelivery[], context: Context): string[] {
+  return renderTable(
+    rows,
+    [
+      { title: context.say('list.id'), of: ({ deliveryId }) => String(deliveryId) },
+      { title: context.say('delivery.at'), of: ({ at }) => timeOfDay(at) },
+      { title: context.say('unit.path'), of: ({ path }) => path.slice(-1).join('/'), shrinks: true },
+      { title: context.say('delivery.recipient'), of: ({ recipient }) => harmless(recipient), shrinks: true },
+      { title: context.say('delivery.channel'), of: ({ channel }) => channel },
+      { title: context.say('delivery.address'), of: ({ address }) => address ?? '-', shrinks: true },
+      { title: context.say('delivery.try'), of: ({ attempt }) => String(attempt), align: 'right' },
+      { title: context.say('delivery.outcome'), of: outcomeOf },
+    ],
+    context.columns(),
+  );
+}
+
+/** What came of it, with the provider's later word where there is one: `failed bad-contact`, `handed off, undelivered 30003`. */
+function outcomeOf({ outcome, reason, receipt, receiptCode }: ListedDelivery): string {
+  const own = reason === null ? outcome : `${outcome} ${reason}`;
+  if (receipt === null) return own;
+  return `${own}, ${receipt}${receiptCode === null ? '' : ` ${receiptCode}`}`;
+}
+
+function renderDead(dead: readonly DeadLetter[], context: Context): string[] {
+  return renderTable(
+    dead,
+    [
+      { title: context.say('list.id'), of: ({ letterId }) => `L${letterId}` },
+      { title: context.say('delivery.at'), of: ({ at }) => timeOfDay(at) },
+      { title: context.say('unit.path'), of: ({ path }) => path.slice(-2).join('/'), shrinks: true },
+      { title: context.say('delivery.letter'), of: ({ kind }) => kind },
+      {
+        title: context.say('unit.reason'),
+        of: ({ reason }) => harmless(reason).replaceAll('\n', ' '),
+        shrinks: true,
+      },
+    ],
+    context.columns(),
+  );
+}

@@ -1,0 +1,141 @@
+/** The duty desk: whom to telephone now, who takes which line, and what they heard. */
+import {
+  endCall,
+  freeOverdueCalls,
+  insertCall,
+  lockFreeLine,
+  markWrongNumber,
+  readCallOutcome,
+  readLines,
+  readOwnCall,
+  type Call,
+  type CallOutcome,
+  type EndedCall,
+  type Line,
+} from '../db/calls.ts';
+import { storeVouchedAnswer } from '../db/answers.ts';
+import type { Database } from '../db/database.ts';
+import type { SilentPerson } from '../db/warnings.ts';
+import { FenghuoError } from '../domain/errors.ts';
+import { MINUTE_MS } from '../domain/time.ts';
+import type { AnswerKind } from '../domain/unit.ts';
+import { requireWarning } from './warnings.ts';
+
+/** A line is an officer's for so long; nobody who answers is kept waiting for one whose officer has gone for lunch. */
+export const TAKEN_MS = 5 * MINUTE_MS;
+
+/** Who did not answer is called again no earlier; until then another who stands for the unit is. */
+const REST_MS = 5 * MINUTE_MS;
+
+/** Another officer may take the very same line at the same moment: look again so often. */
+const LOOKS_MOST = 20;
+
+/** How the desk hears of an answer. */
+const BY_TELEPHONE = 'telephone';
+
+/** Whom to phone next: who was not called in vain yet, of those the highest post with a number; null where nobody has one. */
+export function phoneNext(people: readonly SilentPerson[]): SilentPerson | null {
+  const [first] = people
+    .filter(({ phone }) => phone !== null)
+    .sort((one, other) => (one.triedAt ?? 0) - (other.triedAt ?? 0) || one.rank - other.rank);
+  return first ?? null;
+}
+
+/** Silent units of one warning, or of all that are open, most urgent first: by level, tier, and how long silent. */
+export async function listLines(
+  database: Database,
+  input: { warningId: number | null; most: number },
+): Promise<Line[]> {
+  if (input.warningId !== null) await requireWarning(database, input.warningId);
+  return readLines(database, input);
+}
+
+/**
+ * Takes the most urgent free line for five minutes; null where there is none. An officer who has one open gets that one again:
+ * nobody holds two. Two officers never get the same line.
+ */
+export async function takeLine(
+  database: Database,
+  input: { warningId: number | null; officer: string },
+): Promise<Call | null> {
+  const officer = requiredOfficer(input.officer);
+  const { warningId } = input;
+  if (warningId !== null) await requireWarning(database, warningId);
+  for (let look = 0; look < LOOKS_MOST; look += 1) {
+    const taken = await database.transaction(async (sql) => {
+      await freeOverdueCalls(sql);
+      const own = await readOwnCall(sql, { warningId, officer });
+      if (own) return own;
+      const line = await lockFreeLine(sql, { warningId, officer, restMs: REST_MS });
+      const person = line && phoneNext(line.people);
+      if (!line || !person) return null;
+      const { personId } = person;
+      const call = await insertCall(sql, { ...line, personId, officer, takenMs: TAKEN_MS });
+      return call ? { ...line, ...call, personId, takenBy: officer } : 'taken by another';
+    });
+    if (taken !== 'taken by another') return taken;
+  }
+  return null;
+}
+
+const ANSWERS: Readonly<Partial<Record<CallOutcome, AnswerKind>>> = {
+  received: 'received',
+  done: 'done',
+  'cannot act': 'cannot act',
+};
+
+/**
+ * Writes down what came of a call. What somebody said becomes the unit's answer, vouched for by the officer, in the same commit;
+ * a wrong number is not used again until it changes.
+ */
+export async function recordCall(
+  database: Database,
+  input: { callId: number; outcome: CallOutcome; doneCount: number | null },
+): Promise<EndedCall> {
+  const { callId, outcome, doneCount } = input;
+  if (doneCount !== null && outcome !== 'done') {
+    throw refuse('call-count', 'usage', '--count goes with --outcome done only.');
+  }
+  return database.transaction(async (sql) => {
+    const call = await endCall(sql, callId, outcome);
+    if (!call) throw notEnded(callId, await readCallOutcome(sql, callId));
+    const kind = ANSWERS[outcome];
+    if (kind) {
+      await storeVouchedAnswer(sql, {
+        warningId: call.warningId,
+        kind,
+        doneCount,
+        via: 'desk',
+        deliveryId: null,
+        by: { audience: 'vouched', unitId: call.unitId, vouchedBy: call.officer, how: BY_TELEPHONE },
+      });
+    }
+    if (outcome === 'wrong number' && call.personId !== null) await markWrongNumber(sql, call.personId);
+    return call;
+  });
+}
+
+function notEnded(callId: number, outcome: CallOutcome | 'open' | null): FenghuoError {
+  if (outcome === null) {
+    return refuse(
+      'no-such-call',
+      'notFound',
+      `There is no call ${callId}. \`fenghuo calls next\` takes one.`,
+    );
+  }
+  return refuse(
+    'call-recorded',
+    'conflict',
+    `Call ${callId} was recorded before (${outcome}). What was heard since goes in by \`fenghuo answer\`.`,
+  );
+}
+
+function requiredOfficer(officer: string): string {
+  const name = officer.trim();
+  if (name !== '') return name;
+  throw refuse('officer', 'usage', '--officer is empty. Give the name of whoever telephones.');
+}
+
+function refuse(code: string, refusal: 'usage' | 'notFound' | 'conflict', sentence: string): FenghuoError {
+  return new FenghuoError({ code, refusal, sentence });
+}

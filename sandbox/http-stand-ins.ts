@@ -1,0 +1,237 @@
+/**
+ * Stand-ins of four that speak HTTP, on one port: a voice gateway (`POST /voice/call`), a loudspeaker platform (`POST /broadcasts`),
+ * the robots of three work chats (their vendors' paths), and ntfy (`POST /`). Each checks what its vendor checks, keeps the ledger
+ * and answers as its vendor does. People take calls and press keys by the seeded model.
+ */
+import { createHmac } from 'node:crypto';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Channel } from '../domain/rules.ts';
+import { draw } from './draws.ts';
+import type { FarSide } from './far-side.ts';
+import type { GatewayPushes } from './gateway-pushes.ts';
+import { bodyOf, jsonOrNull, signed } from './gateway.ts';
+
+/** A telephone rings so long, at the speed of life. */
+const RING_MS = 40_000;
+
+/** People who take the call at all have taken it by then. */
+const TAKEN_BY_SHARE = 0.9;
+
+/** Vendors take timestamps that are no more than an hour away. */
+const CLOCK_APART_MS_MOST = 60 * 60_000;
+
+export type HttpStandInSecrets = { voice: string; loudspeaker: string; robot: string; ntfyToken: string };
+
+export type HttpStandIns = { url: string; stop(): Promise<void> };
+
+type Answer = { status: number; body: unknown };
+type Json = Record<string, unknown>;
+type Asked = { request: IncomingMessage; url: URL; text: string; body: Json };
+
+/** How a call that nobody took ends, by the codes that carriers give: busy, not taken, call alert. */
+const NOT_TAKEN = ['2', '5', '10'] as const;
+
+/** Listens on 127.0.0.1; port 0 takes a free one. An empty secret is one that nothing was signed with. */
+export async function startHttpStandIns(input: {
+  farSide: FarSide;
+  pushes: GatewayPushes;
+  secrets: HttpStandInSecrets;
+  port: number;
+  log: (line: string) => void;
+}): Promise<HttpStandIns> {
+  const { farSide, secrets } = input;
+  // Ids must differ from those of an earlier life that the same ledger holds.
+  const life = Date.now().toString(36);
+  let taken = 0;
+
+  /** Into the ledger; gives the vendor's id. */
+  async function take(
+    channel: Channel,
+    message: { reference: string; warningId: string; address: string; text: string },
+    exercise: { step: string; speed: number } | null,
+    voice?: (callId: string) => (key: string) => ReturnType<GatewayPushes['press']>,
+  ): Promise<string> {
+    taken += 1;
+    const messageId = `${channel}-${life}-${taken}`;
+    const { text, ...rest } = message;
+    await farSide.take({
+      ...rest,
+      channel,
+      messageId,
+      bytes: Buffer.byteLength(text),
+      step: exercise?.step ?? null,
+      speed: exercise?.speed ?? null,
+      fault: null,
+      text: () => text,
+      ...(voice && { ways: { voice: voice(messageId), withinMs: ringMs(exercise) * TAKEN_BY_SHARE } }),
+    });
+    return messageId;
+  }
+
+  async function call({ request, text, body }: Asked): Promise<Answer> {
+    if (!signed(request, text, secrets.voice)) return { status: 401, body: { code: 'UNAUTHORIZED' } };
+    const message = gatewayMessage(body, body['to']);
+    if (!message) return { status: 400, body: { code: 'BAD_REQUEST' } };
+    const { reference } = message;
+    const exercise = exerciseOf(body['exercise']);
+    let pickedUp = false;
+    const callId = await take('voice', message, exercise, (id) => (key) => {
+      pickedUp = true;
+      input.pushes.reportIn(0, { reference, state: 'delivered', code: '0', sender: 'voice-gateway' });
+      return input.pushes.press({ callId: id, reference, step: 1, key });
+    });
+    setTimeout(() => {
+      if (pickedUp) return;
+      const code = NOT_TAKEN[Math.floor(draw(farSide.seed, 'call', reference) * NOT_TAKEN.length)] ?? '5';
+      input.pushes.reportIn(0, { reference, state: 'failed', code, sender: 'voice-gateway' });
+    }, ringMs(exercise)).unref();
+    return { status: 200, body: { code: 'OK', callId } };
+  }
+
+  async function broadcast({ request, text, body }: Asked): Promise<Answer> {
+    if (!signed(request, text, secrets.loudspeaker)) return { status: 401, body: { code: 'UNAUTHORIZED' } };
+    const message = gatewayMessage({ ...body, parameters: { text: body['text'] } }, body['deviceId']);
+    if (!message) return { status: 400, body: { code: 'BAD_REQUEST' } };
+    const broadcastId = await take('loudspeaker', message, exerciseOf(body['exercise']));
+    return { status: 200, body: { code: 'OK', broadcastId } };
+  }
+
+  async function dingtalk({ request, url, body }: Asked): Promise<Answer> {
+    const timestamp = url.searchParams.get('timestamp') ?? '';
+    const sign = base64Hmac(secrets.robot, `${timestamp}\n${secrets.robot}`);
+    if (!isNow(Number(timestamp)) || url.searchParams.get('sign') !== sign)
+      return { status: 200, body: { errcode: 310000, errmsg: 'sign not match' } };
+    const { content } = (body['text'] ?? {}) as Json;
+    const { atMobiles } = (body['at'] ?? {}) as Json;
+    await take('chat', headerMessage(request, first(atMobiles), content), headerExercise(request));
+    return { status: 200, body: { errcode: 0, errmsg: 'ok' } };
+  }
+
+  async function wecom({ request, url, body }: Asked): Promise<Answer> {
+    if (url.searchParams.get('key') !== secrets.robot)
+      return { status: 200, body: { errcode: 93000, errmsg: 'invalid webhook url' } };
+    const { content, mentioned_mobile_list: mentioned } = (body['text'] ?? {}) as Json;
+    await take('chat', headerMessage(request, first(mentioned), content), headerExercise(request));
+    return { status: 200, body: { errcode: 0, errmsg: 'ok' } };
+  }
+
+  async function feishu({ request, body }: Asked): Promise<Answer> {
+    const timestamp = typeof body['timestamp'] === 'string' ? body['timestamp'] : '';
+    const sign = base64Hmac(`${timestamp}\n${secrets.robot}`, '');
+    if (!isNow(Number(timestamp) * 1000) || body['sign'] !== sign)
+      return { status: 200, body: { code: 19021, msg: 'sign match fail', data: {} } };
+    const { text } = (body['content'] ?? {}) as Json;
+    const named = /^<at user_id="([^"]*)">/.exec(String(text))?.[1] ?? '';
+    await take('chat', headerMessage(request, named, text), headerExercise(request));
+    return { status: 200, body: { code: 0, msg: 'success', data: {} } };
+  }
+
+  async function push({ request, body }: Asked): Promise<Answer> {
+    const wanted = secrets.ntfyToken === '' ? undefined : `Bearer ${secrets.ntfyToken}`;
+    if (request.headers.authorization !== wanted)
+      return { status: 401, body: { code: 40101, http: 401, error: 'unauthorized' } };
+    const { topic, message } = body;
+    if (typeof topic !== 'string' || !/^[-_A-Za-z0-9]{1,64}$/.test(topic))
+      return { status: 400, body: { code: 40009, http: 400, error: 'invalid request: topic invalid' } };
+    const id = await take('push', headerMessage(request, topic, message), headerExercise(request));
+    return { status: 200, body: { id, event: 'message', topic, message } };
+  }
+
+  const doors: readonly [path: RegExp, take: (asked: Asked) => Promise<Answer>][] = [
+    [/^\/voice\/call$/, call],
+    [/^\/broadcasts$/, broadcast],
+    [/^\/robot\/send$/, dingtalk],
+    [/^\/cgi-bin\/webhook\/send$/, wecom],
+    [/^\/open-apis\/bot\/v2\/hook\/[\w-]+$/, feishu],
+    [/^\/$/, push],
+  ];
+
+  async function answer(request: IncomingMessage): Promise<Answer> {
+    const url = new URL(request.url ?? '/', 'http://sandbox');
+    const text = await bodyOf(request);
+    const body = text === null ? null : jsonOrNull(text);
+    const door = doors.find(([path]) => path.test(url.pathname))?.[1];
+    if (!door || request.method !== 'POST') return { status: 404, body: { code: 'NOT_FOUND' } };
+    if (text === null || typeof body !== 'object' || body === null)
+      return { status: 400, body: { code: 'BAD_REQUEST' } };
+    return door({ request, url, text, body: body as Json });
+  }
+
+  const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+    answer(request)
+      .catch((error: unknown): Answer => {
+        input.log(`A stand-in of the sandbox failed: ${String(error)}`);
+        return { status: 500, body: { code: 'INTERNAL' } };
+      })
+      .then(({ status, body }) => {
+        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+      })
+      .catch(() => response.destroy());
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(input.port, '127.0.0.1', () => {
+      server.removeListener('error', reject);
+      resolve();
+    });
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stop: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function gatewayMessage(body: Json, to: unknown) {
+  const { reference, warningId, parameters } = body;
+  const { text } = (parameters ?? {}) as { text?: unknown };
+  if (typeof to !== 'string' || to === '' || typeof reference !== 'string' || reference === '') return null;
+  return { reference, warningId: textOr(warningId), address: to, text: textOr(text) };
+}
+
+/** Vendors' bodies have no place for what a stand-in must know: it comes beside them. */
+function headerMessage(request: IncomingMessage, address: string, text: unknown) {
+  const header = (name: string) => textOr(request.headers[name]);
+  return {
+    reference: header('x-fenghuo-delivery'),
+    warningId: header('x-fenghuo-warning'),
+    address,
+    text: textOr(text),
+  };
+}
+
+function headerExercise(request: IncomingMessage) {
+  return exerciseOf({
+    step: request.headers['x-fenghuo-step'],
+    speed: Number(request.headers['x-fenghuo-speed']),
+  });
+}
+
+function exerciseOf(value: unknown): { step: string; speed: number } | null {
+  const { step, speed } = (value ?? {}) as Json;
+  return typeof step === 'string' && typeof speed === 'number' && speed > 0 ? { step, speed } : null;
+}
+
+function ringMs(exercise: { speed: number } | null): number {
+  return RING_MS / (exercise?.speed ?? 1);
+}
+
+function isNow(ms: number): boolean {
+  return Math.abs(Date.now() - ms) <= CLOCK_APART_MS_MOST;
+}
+
+function base64Hmac(key: string, text: string): string {
+  return createHmac('sha256', key).update(text).digest('base64');
+}
+
+function first(list: unknown): string {
+  return Array.isArray(list) ? textOr(list[0]) : '';
+}
+
+function textOr(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
