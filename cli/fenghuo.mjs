@@ -8,3 +8,6 @@ const { register } = await import('tsx/esm/api');
 register();
 const { main } = await import('./main.ts');
 process.exitCode = await main(process.argv.slice(2));
+// The command is over. What a library forgot to close must not keep the process: Temporal's native core does where a worker could not
+// start. Unref'd, the timer itself keeps nothing alive.
+setTimeout(() => process.exit(), 2_000).unref();

@@ -164,12 +164,18 @@ async function prepareEnvironment(
   if (!input.sandbox) return environment;
   const smtpPort = await keptPort(kept['FENGHUO_SMTP_URL']);
   const gatewayPort = await keptPort(kept['FENGHUO_GATEWAY_URL']);
+  const twilioPort = await keptPort(kept['FENGHUO_TWILIO_API_URL']);
   return {
     ...environment,
     FENGHUO_CHANNELS: 'sandbox',
     FENGHUO_SMTP_URL: `smtp://127.0.0.1:${smtpPort}`,
     FENGHUO_GATEWAY_URL: `http://127.0.0.1:${gatewayPort}`,
     FENGHUO_GATEWAY_SECRET: kept['FENGHUO_GATEWAY_SECRET'] ?? randomBytes(24).toString('hex'),
+    FENGHUO_TWILIO_API_URL: `http://127.0.0.1:${twilioPort}`,
+    FENGHUO_TWILIO_ACCOUNT_SID: kept['FENGHUO_TWILIO_ACCOUNT_SID'] ?? `AC${randomBytes(16).toString('hex')}`,
+    FENGHUO_TWILIO_AUTH_TOKEN: kept['FENGHUO_TWILIO_AUTH_TOKEN'] ?? randomBytes(16).toString('hex'),
+    // Twilio's magic number that is always valid.
+    FENGHUO_TWILIO_FROM: '+15005550006',
     FENGHUO_LEDGER_DIR: join(directory, `ledger-${input.schema ?? 'fenghuo'}`),
   };
 }

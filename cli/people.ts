@@ -12,6 +12,7 @@ import type { Context } from './context.ts';
 import { oneOf, several, wholeNumber } from './options.ts';
 import { importFile, renderPeople } from './organisation.ts';
 import { withProgress } from './progress.ts';
+import { addProveCommand } from './prove.ts';
 import { example } from './example.ts';
 import { tierName } from './shapes.ts';
 import { renderTable } from './table.ts';
@@ -57,6 +58,7 @@ export function addPeopleCommands(program: Command, context: Context): void {
     .addHelpText('after', example(context, 'npx fenghuo people check --area 黔江区 --check'))
     .action(async (options: CheckOptions) => check(context, options));
   addTestCommand(people, context);
+  addProveCommand(people, context);
   addGenerateCommand(people, context);
 }
 

@@ -1,5 +1,6 @@
 /** `fenghuo sandbox`: the stand-ins as a process of their own, as `up --sandbox` starts them. */
 import type { Command } from 'commander';
+import { twilioOf } from '../config.ts';
 import type { SandboxOptions } from '../sandbox/sandbox.ts';
 import type { Context } from './context.ts';
 import { serve } from './serving.ts';
@@ -23,6 +24,7 @@ async function sandboxOptions(context: Context): Promise<SandboxOptions> {
   const config = await context.config();
   const environment = await context.environment();
   const portOf = (url: string | undefined) => (url === undefined ? 0 : Number(new URL(url).port));
+  const twilio = twilioOf(config);
   const json = (name: string): object => JSON.parse(environment[name] ?? '{}') as object;
   return {
     directory: environment['FENGHUO_LEDGER_DIR'] ?? 'ledger',
@@ -41,6 +43,14 @@ async function sandboxOptions(context: Context): Promise<SandboxOptions> {
           robot: config.FENGHUO_CHAT_ROBOT_SECRET ?? '',
           ntfyToken: config.FENGHUO_NTFY_TOKEN ?? '',
         },
+      },
+    }),
+    ...(twilio && {
+      twilio: {
+        ...twilio,
+        // As an operator enters it for the number at Twilio, with what it takes for a push to be repeated.
+        inboundUrl: `${config.FENGHUO_PUBLIC_URL}/twilio/inbound#rc=4&rp=ct,rt,5xx`,
+        port: portOf(twilio.apiUrl),
       },
     }),
     faults: json('FENGHUO_SANDBOX_FAULTS'),

@@ -66,11 +66,12 @@ export function addWebCommand(program: Command, context: Context): void {
           import('../worker/channels.ts'),
           import('../worker/doors.ts'),
         ]);
-        const { gateway, twilio, close } = createDoors(config);
+        const doors = createDoors(config);
+        const { gateway, twilio } = doors;
         const log = (line: string) => context.tell(line);
         const web = await startWeb({ config, keys: answerKeys(config), log, gateway, twilio });
         context.tell(context.say('web.started', { url: web.url }));
-        return { stop: () => web.stop().then(close) };
+        return { stop: () => web.stop().then(() => doors.close()) };
       });
     });
 }

@@ -64,6 +64,8 @@ export type ChannelPort = {
     message: OutgoingMessage,
     attempt: number,
   ): Promise<{ providerId: string; sender?: string } | null | 'unknown'>;
+  /** Asks the provider whether an address can be reached, without anybody noticing. Left out where it cannot tell. */
+  probe?(address: string): Promise<'reachable' | 'unreachable' | 'unknown'>;
   /** How long until this channel takes messages again, in milliseconds; 0 where it does. Left out: always. */
   closedForMs?(): Promise<number>;
   /** How many messages it is of use to claim at once, where a rate limits them. Left out: any number. */

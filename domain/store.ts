@@ -244,3 +244,13 @@ export type PageStore = {
   /** Outcome rows, retries, the letter to the cell and the end of the page, in one transaction. Safe to repeat. */
   settle(slice: SettledSlice): Promise<void>;
 };
+
+// ── proving that people can be reached ──────────────────────────────────────────────────────────────────────
+
+type ProvenAddress = { personId: number; address: string };
+
+export type ProvingStore = {
+  /** Takes addresses that nobody has proven for so long, each once in that time. */
+  take(input: { live: boolean; olderThanMs: number; most: number }): Promise<ProvenAddress[]>;
+  proven(people: readonly ProvenAddress[]): Promise<void>;
+};

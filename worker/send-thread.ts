@@ -2,9 +2,11 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
+import { proveSome, type Proved } from '../activities/prove.ts';
 import { sendPage, type SendPageDependencies } from '../activities/send-page.ts';
 import type { Config } from '../config.ts';
 import { openDatabase } from '../db/database.ts';
+import { createProvingStore } from '../db/proving.ts';
 import { createPageStore } from '../db/page-store.ts';
 import type { ChannelPort, SendResult } from '../domain/ports.ts';
 import type { Channel } from '../domain/rules.ts';
@@ -15,6 +17,9 @@ import type { Outcomes, SendReply, SendRequest } from './senders.ts';
 Error.stackTraceLimit = 10;
 
 const CONNECTIONS = 12;
+
+/** Addresses of one channel asked after by one activity. */
+const PROVED_AT_ONCE = 500;
 
 const port = parentPort;
 if (!port) throw new Error('this file runs as a thread of a worker');
@@ -31,14 +36,48 @@ let outcomes: Outcomes = [];
 const created = createChannels(config, database, (line) => say({ kind: 'log', line }));
 const channels = created.channels.map(counted);
 
-port.on('message', (request: SendRequest) => void (request.kind === 'send' ? send(request) : close()));
+port.on('message', (request: SendRequest) => {
+  switch (request.kind) {
+    case 'send':
+      return void send(request);
+    case 'prove':
+      return void prove(request);
+    case 'close':
+      return void close();
+    default:
+      return request satisfies never;
+  }
+});
 
 say({ kind: 'ready' });
 
-async function send({ id, channel, pageId }: Extract<SendRequest, { kind: 'send' }>): Promise<void> {
-  try {
+function send({ id, channel, pageId }: Extract<SendRequest, { kind: 'send' }>): Promise<void> {
+  return replying(id, async () => {
     const result = await sendPage(dependenciesOf(channel), pageId);
-    say({ kind: 'sent', id, result, outcomes: takeOutcomes() });
+    return { kind: 'sent', id, result, outcomes: takeOutcomes() };
+  });
+}
+
+/** One round over the channels that can be asked. */
+function prove({ id, olderThanMs }: Extract<SendRequest, { kind: 'prove' }>): Promise<void> {
+  return replying(id, async () => {
+    const result: Proved = { asked: 0, reachable: 0, unreachable: 0 };
+    for (const channel of channels) {
+      const some = await proveSome(
+        { store: createProvingStore(database, channel.channel), channel },
+        { most: PROVED_AT_ONCE, olderThanMs },
+      );
+      result.asked += some.asked;
+      result.reachable += some.reachable;
+      result.unreachable += some.unreachable;
+    }
+    return { kind: 'proved', id, result };
+  });
+}
+
+async function replying(id: number, work: () => Promise<SendReply>): Promise<void> {
+  try {
+    say(await work());
   } catch (error) {
     const { name, message } = error instanceof Error ? error : new Error('unknown fault');
     say({ kind: 'failed', id, name, message });

@@ -3,6 +3,7 @@
  * other, and an e-mail took twice as long as by nodemailer alone. The thread holds channels and connections, and no state.
  */
 import { Worker } from 'node:worker_threads';
+import type { Proved } from '../activities/prove.ts';
 import type { SendPageResult } from '../activities/send-page.ts';
 import type { Config } from '../config.ts';
 import type { SendResult } from '../domain/ports.ts';
@@ -11,10 +12,14 @@ import type { Channel } from '../domain/rules.ts';
 /** Messages since the last report. */
 export type Outcomes = { channel: Channel; outcome: SendResult['outcome']; count: number }[];
 
-export type SendRequest = { kind: 'send'; id: number; channel: Channel; pageId: number } | { kind: 'close' };
+export type SendRequest =
+  | { kind: 'send'; id: number; channel: Channel; pageId: number }
+  | { kind: 'prove'; id: number; olderThanMs: number }
+  | { kind: 'close' };
 
 export type SendReply =
   | { kind: 'sent'; id: number; result: SendPageResult; outcomes: Outcomes }
+  | { kind: 'proved'; id: number; result: Proved }
   | { kind: 'failed'; id: number; name: string; message: string }
   | { kind: 'log'; line: string }
   | { kind: 'ready' };
@@ -22,12 +27,15 @@ export type SendReply =
 export type Senders = {
   /** One attempt at a page; see `sendPage`. Rejects at once where the thread has ended. */
   send(channel: Channel, pageId: number): Promise<SendPageResult>;
+  /** Asks after some addresses; see `proveSome`. */
+  prove(input: { olderThanMs: number }): Promise<Proved>;
   /** Resolves when the thread has ended; false where it did so by itself, and nothing can be sent any more. */
   readonly ended: Promise<boolean>;
   close(): Promise<void>;
 };
 
-type Waiting = { resolve: (result: SendPageResult) => void; reject: (error: Error) => void };
+/** Who waits for a reply; each request's own reply settles it. */
+type Waiting = { resolve: (result: never) => void; reject: (error: Error) => void };
 
 const hasEnded = () => new Error('the thread that sends has ended');
 
@@ -55,11 +63,23 @@ export async function startSenders(input: {
     if (one) how(one);
   }
 
+  function request<T>(of: (id: number) => SendRequest): Promise<T> {
+    return new Promise((resolve, reject) => {
+      // What is posted to a thread that has ended is lost without a word.
+      if (gone) return reject(hasEnded());
+      requests += 1;
+      waiting.set(requests, { resolve, reject });
+      ask(of(requests));
+    });
+  }
+
   thread.on('message', (reply: SendReply) => {
     switch (reply.kind) {
       case 'sent':
         input.onOutcomes(reply.outcomes);
-        return settle(reply.id, ({ resolve }) => resolve(reply.result));
+        return settle(reply.id, ({ resolve }) => resolve(reply.result as never));
+      case 'proved':
+        return settle(reply.id, ({ resolve }) => resolve(reply.result as never));
       case 'failed':
         return settle(reply.id, ({ reject }) =>
           reject(Object.assign(new Error(reply.message), { name: reply.name })),
@@ -89,14 +109,8 @@ export async function startSenders(input: {
     void ended.then(() => reject(hasEnded()));
   });
   return {
-    send: (channel, pageId) =>
-      new Promise((resolve, reject) => {
-        // What is posted to a thread that has ended is lost without a word.
-        if (gone) return reject(hasEnded());
-        requests += 1;
-        waiting.set(requests, { resolve, reject });
-        ask({ kind: 'send', id: requests, channel, pageId });
-      }),
+    send: (channel, pageId) => request<SendPageResult>((id) => ({ kind: 'send', id, channel, pageId })),
+    prove: ({ olderThanMs }) => request<Proved>((id) => ({ kind: 'prove', id, olderThanMs })),
     ended,
     close: async () => {
       closing = true;

@@ -13,14 +13,18 @@ import {
   Worker,
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
-import { createPageActivities, createStepActivities } from '../activities/activities.ts';
+import {
+  createPageActivities,
+  createProveActivities,
+  createStepActivities,
+} from '../activities/activities.ts';
 import { temporalOf, type Config } from '../config.ts';
 import { openDatabase, type Database } from '../db/database.ts';
 import { createStepStore } from '../db/step-store.ts';
 import { FenghuoError } from '../domain/errors.ts';
 import { CHANNELS } from '../domain/rules.ts';
 import type { Lane } from '../workflows/cell-loop.ts';
-import { LANES, queuesOf, type WarningKind } from './queues.ts';
+import { kindServed, LANES, queuesOf, type WarningKind } from './queues.ts';
 import { exporter, messageCounter } from './metrics.ts';
 import { startPulse } from './pulse.ts';
 import { startRinger } from './ringer.ts';
@@ -37,11 +41,6 @@ export type RunningWorker = {
   readonly done: Promise<void>;
   stop(): Promise<void>;
 };
-
-/** Which warnings this configuration may carry: live senders never see an Exercise, stand-ins nothing else. */
-export function kindServed(config: Config): WarningKind {
-  return config.FENGHUO_CHANNELS === 'live' ? 'actual' : 'exercise';
-}
 
 /** Starts a worker with all queues of its kind, and its ringer. */
 export async function startWorker(input: {
@@ -68,14 +67,14 @@ export async function startWorker(input: {
     await clientConnection.close();
     await connection.close();
   };
-  const senders = await startSenders({ config, log, onOutcomes: messageCounter(config) }).catch(
-    async (error: unknown) => {
-      // What stays open would keep the process alive.
-      await disconnect();
+  // What stays open would keep a process alive that could not start.
+  const orUndo = async <T>(starting: Promise<T>, undo: () => Promise<void>): Promise<T> =>
+    starting.catch(async (error: unknown) => {
+      await undo();
       throw error;
-    },
-  );
-  const workers = await createWorkers({
+    });
+  const senders = await orUndo(startSenders({ config, log, onOutcomes: messageCounter(config) }), disconnect);
+  const creating = createWorkers({
     config,
     kind,
     connection,
@@ -83,12 +82,16 @@ export async function startWorker(input: {
     senders,
     maxCached: input.maxCachedWorkflows,
   });
+  const workers = await orUndo(creating, async () => {
+    await senders.close();
+    await disconnect();
+  });
   const ringer = startRinger({ database, client, kind, log });
   const pulse = startPulse({ database, connection: clientConnection, config, kind });
   const stop = () => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };
-  const running = Promise.all(workers.map((worker) => worker.run()));
+  const runs = workers.map((worker) => worker.run());
   // Without its senders a worker is of no use: it ends, and is started anew.
   void senders.ended.then(stop);
   const close = async () => {
@@ -98,7 +101,10 @@ export async function startWorker(input: {
     await disconnect();
     if (!(await senders.ended)) throw new Error('The thread that sends ended by itself.');
   };
-  const done = running.then(close, async (error: unknown) => {
+  const done = Promise.all(runs).then(close, async (error: unknown) => {
+    // One that failed takes the others with it: half a worker would hold up what it does not do.
+    stop();
+    await Promise.allSettled(runs);
     await close();
     throw error;
   });
@@ -130,7 +136,10 @@ async function createWorkers(input: {
     ...shared,
     taskQueue: queues.cells,
     workflowBundle: await workflowBundle(),
-    activities: createStepActivities({ store: createStepStore(input.database) }),
+    activities: {
+      ...createStepActivities({ store: createStepStore(input.database) }),
+      ...createProveActivities({ prove: (which) => input.senders.prove(which) }),
+    },
     // A killed worker's sticky queue holds its cells back for this long.
     stickyQueueScheduleToStartTimeout: '2 seconds',
     maxConcurrentLocalActivityExecutions: 6,

@@ -1,2 +1,3 @@
 /** The entry of the workflow bundle: every workflow type by name. */
 export { cell } from './cell.ts';
+export { practice } from './practice.ts';
