@@ -52,7 +52,7 @@ const CLOSED_LOOK_MS = 5_000;
 const MERGE_PENDING_MS = 1_000;
 const MERGE_PENDING_DOUBLINGS_MAX = 4;
 
-/** Sends what it can of a page within the time box. `onProgress` is called between slices. */
+/** Sends what it can of a page within the time box. */
 export async function sendPage(dependencies: SendPageDependencies, pageId: number): Promise<SendPageResult> {
   const { store, channel, monotonic } = dependencies;
   const until = monotonic() + TIME_BOX_MS;
@@ -75,6 +75,8 @@ export async function sendPage(dependencies: SendPageDependencies, pageId: numbe
     const settlements = await sendSlice(dependencies, slice, { claimedAt, stopAt });
     await settleWithin(dependencies, settled(slice, settlements), claimedAt + leaseMs);
     sent += settlements.filter((settlement) => settlement.outcome === 'handed off').length;
+    // Below red each slice makes room: a red page waits for nothing but the slice that is being sent.
+    if (slice.warning.level !== 'red') break;
     most = nextSliceSize(slice.deliveries.length, monotonic() - claimedAt);
   }
   return { ended: false, againInMs: 0, sent };

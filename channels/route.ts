@@ -54,6 +54,16 @@ export function routeSenders(input: {
     return answers.every(({ found }) => found === null) ? null : ('unknown' as const);
   }
 
+  /** The first sender that can tell decides. */
+  async function probe(address: string): Promise<'reachable' | 'unreachable' | 'unknown'> {
+    for (const sender of senders) {
+      if (!sender.probe || sender.refuses(address) !== null) continue;
+      const answer = await sender.probe(address);
+      if (answer !== 'unknown') return answer;
+    }
+    return 'unknown';
+  }
+
   const limits = senders.map(({ id }) => desk.claimMost(id));
   return {
     channel,
@@ -62,6 +72,7 @@ export function routeSenders(input: {
     messageTimeoutMs,
     send,
     ...(senders.some((sender) => 'find' in sender) && { find }),
+    ...(senders.some((sender) => 'probe' in sender) && { probe }),
     closedForMs: async () =>
       senders.length === 0 ? 0 : Math.min(...senders.map(({ id }) => desk.closedForMs(id))),
     // A sender without a limit takes what the others cannot.

@@ -84,6 +84,7 @@ export function createSmsGatewayChannel(options: SmsGatewayChannelOptions): Send
   } = options;
   const path = pathBelow(options.url, '/sms/send');
   const listing = pathBelow(options.url, '/sms/messages');
+  const numbers = pathBelow(options.url, '/sms/number');
   const exchanges = createHttpExchanges({
     url: options.url,
     connections: options.concurrency ?? CONNECTIONS,
@@ -107,6 +108,16 @@ export function createSmsGatewayChannel(options: SmsGatewayChannelOptions): Send
     return foundIn(answer);
   }
 
+  /** Whether a number is in service: what providers call number status or HLR query. Nobody notices it. */
+  async function probe(address: string): Promise<'reachable' | 'unreachable' | 'unknown'> {
+    const answer = await exchanges.ask({
+      path: `${numbers}?to=${encodeURIComponent(address)}`,
+      headers: gatewaySignature(secret, address),
+    });
+    const state = answer?.status === 200 ? answer.json?.['state'] : null;
+    return state === 'reachable' || state === 'unreachable' ? state : 'unknown';
+  }
+
   return {
     id: 'sms-gateway',
     channel: 'sms',
@@ -116,6 +127,7 @@ export function createSmsGatewayChannel(options: SmsGatewayChannelOptions): Send
     refuses: () => null,
     send,
     find,
+    probe,
     close: () => exchanges.close(),
   };
 }

@@ -1,5 +1,7 @@
-/** For tests: an SMTP server that says exactly what a script tells it to say at each stage. */
+/** For tests: servers that say exactly what a script tells them to say, by SMTP and by HTTP. */
+import { createServer as createHttpServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
+import type { OutgoingMessage } from '../domain/ports.ts';
 
 /** A reply line, the connection cut instead of it, or silence. */
 export type ScriptedReply = string | { cut: true } | { silent: true };
@@ -100,4 +102,80 @@ function serve(socket: Socket, smtp: ScriptedSmtp): void {
       } else command(part);
     }
   });
+}
+
+export type SeenRequest = {
+  method: string | undefined;
+  url: string | undefined;
+  headers: IncomingHttpHeaders;
+  body: string;
+  json: () => Record<string, unknown>;
+};
+
+export type ScriptedHttp = {
+  url: string;
+  readonly seen: SeenRequest[];
+  /** What each request is answered with. */
+  answer: (response: ServerResponse) => void;
+  stop(): Promise<void>;
+};
+
+/** An answer as JSON, or as it is where it is text. */
+export function says(status: number, body: unknown): (response: ServerResponse) => void {
+  return (response) => {
+    response.writeHead(status, { 'content-type': 'application/json' });
+    response.end(typeof body === 'string' ? body : JSON.stringify(body));
+  };
+}
+
+/** Listens on 127.0.0.1. */
+export async function startScriptedHttp(): Promise<ScriptedHttp> {
+  const server = createHttpServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const { method, url, headers } = request;
+      const body = Buffer.concat(chunks).toString();
+      running.seen.push({
+        method,
+        url,
+        headers,
+        body,
+        json: () => JSON.parse(body) as Record<string, unknown>,
+      });
+      running.answer(response);
+    });
+  });
+  const running: ScriptedHttp = {
+    url: '',
+    seen: [],
+    answer: says(200, {}),
+    stop: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  running.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return running;
+}
+
+/** A message of an Exercise, such as the engine sends. */
+export function exerciseMessage(change: Partial<OutgoingMessage> = {}): OutgoingMessage {
+  return {
+    deliveryId: '42',
+    attempt: 2,
+    warningId: '7',
+    level: 'red',
+    kind: 'exercise',
+    synthetic: true,
+    address: '+8610020000001',
+    language: 'zh',
+    subject: '【演练】暴雨红色预警 濯水镇【演练】',
+    text: '【演练】请立即转移。【演练】',
+    parameters: { text: '【演练】请立即转移。【演练】', number: '4821' },
+    exercise: { step: 'rung 0', speed: 60 },
+    ...change,
+  };
 }

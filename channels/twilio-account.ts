@@ -6,7 +6,7 @@ import type { Twilio } from 'twilio';
 import type { OutgoingMessage, SendResult } from '../domain/ports.ts';
 import type { ResultClass } from '../domain/results.ts';
 import { unansweredResult } from './http-exchange.ts';
-import { refusalResult } from './twilio-results.ts';
+import { refusalResult, Unanswered } from './twilio-results.ts';
 
 export type TwilioAccount = {
   accountSid: string;
@@ -39,18 +39,6 @@ export const MESSAGE_TIMEOUT_MS = 10_000;
  * connection overrides. The fragment never reaches us.)
  */
 const RETRIES = '#rc=4&rp=ct,rt,5xx';
-
-/** Nothing was answered. */
-export class Unanswered extends Error {
-  readonly requestBegun: boolean;
-  readonly timedOut: boolean;
-
-  constructor(silence: { requestBegun: boolean; timedOut: boolean }) {
-    super('no answer');
-    this.requestBegun = silence.requestBegun;
-    this.timedOut = silence.timedOut;
-  }
-}
 
 export type TwilioApi = {
   /** Does something with the library's client; whatever goes wrong is thrown, see `failureOf`. */

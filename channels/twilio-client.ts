@@ -6,7 +6,8 @@
  */
 import twilio from 'twilio';
 import { Pool, type Dispatcher } from 'undici';
-import { Unanswered, type TwilioAccount } from './twilio-account.ts';
+import type { TwilioAccount } from './twilio-account.ts';
+import { Unanswered } from './twilio-results.ts';
 
 const TWILIO = 'https://api.twilio.com';
 

@@ -57,6 +57,18 @@ export function refusalResult(answer: { status: number; code: number | null }): 
   return resultOf(reason);
 }
 
+/** Nothing was answered. */
+export class Unanswered extends Error {
+  readonly requestBegun: boolean;
+  readonly timedOut: boolean;
+
+  constructor(silence: { requestBegun: boolean; timedOut: boolean }) {
+    super('no answer');
+    this.requestBegun = silence.requestBegun;
+    this.timedOut = silence.timedOut;
+  }
+}
+
 /** A message's statuses. */
 const MESSAGE_STATES: Readonly<Record<string, ReceiptState>> = {
   accepted: 'accepted',

@@ -1,4 +1,5 @@
 /** Which cells need their workflow to look. */
+import type { LevelId } from '../domain/levels.ts';
 import type { Database } from './database.ts';
 
 export type RingableCell = {
@@ -6,7 +7,7 @@ export type RingableCell = {
   warningId: number;
   incarnation: number;
   hazard: string;
-  level: string;
+  level: LevelId;
   code: string | null;
   unitName: string;
 };

@@ -51,6 +51,11 @@ export function temporalPlan(input: { instance: Instance; binary: TemporalBinary
           ...['--namespace', namespace, '--log-level', 'error'],
           // The write-ahead log halves the disk waits of a commit; FULL makes each commit survive a power cut.
           ...['--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=FULL'],
+          // In several partitions, as is the default, a red page can wait behind blue ones of another partition.
+          ...['Read', 'Write'].flatMap((way) => [
+            '--dynamic-config-value',
+            `matching.numTaskqueue${way}Partitions=1`,
+          ]),
           ...(input.ui ? ['--ui-port', String(uiPort(port))] : ['--headless']),
           ...searchAttributes.flatMap((attribute) => ['--search-attribute', `${attribute}=Keyword`]),
         ],

@@ -3,6 +3,7 @@
  *
  * - `POST /sms/send` takes a message, also one it has already: like the real ones it knows no idempotency.
  * - `GET /sms/messages?reference=…` lists what was taken under a reference.
+ * - `GET /sms/number?to=…` says whether a number is in service.
  * - `GET /ledger/stats?warning=…` counts what arrived; without a warning, everything since the start.
  * - `PUT /faults` replaces the fault plan.
  */
@@ -80,6 +81,10 @@ export async function startGateway(input: {
         const reference = url.searchParams.get('reference') ?? '';
         const messages = farSide.smsOf(reference).map((messageId) => ({ messageId, reference }));
         return reply(response, { status: 200, body: { messages } });
+      }
+      case 'GET /sms/number': {
+        const dead = badAddress(farSide.faults, farSide.seed, 'sms', url.searchParams.get('to') ?? '');
+        return reply(response, { status: 200, body: { state: dead ? 'unreachable' : 'reachable' } });
       }
       case 'GET /ledger/stats':
         return reply(response, { status: 200, body: statsOf(url.searchParams.get('warning')) });

@@ -55,7 +55,7 @@ async function ring(input: Parameters<typeof startRinger>[0], target: RingableCe
   await input.client.workflow.signalWithStart(cell, {
     workflowId: `${input.database.schema}-w${target.warningId}-c${target.cellId}-i${target.incarnation}`,
     taskQueue: queues.cells,
-    args: [{ cellId: target.cellId, pageQueues: queues.pages }],
+    args: [{ cellId: target.cellId, level: target.level, pageQueues: queues.pages }],
     signal: doorbell,
     signalArgs: [],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',

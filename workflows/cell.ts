@@ -16,11 +16,14 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { PageActivities, StepActivities } from '../activities/activities.ts';
+import type { LevelId } from '../domain/levels.ts';
 import type { OpenPage } from '../domain/store.ts';
 import { CellLoop, laneOf, type CellStatus, type Lane } from './cell-loop.ts';
 
 export type CellInput = {
   cellId: number;
+  /** Of the warning; left out by earlier releases. */
+  level?: LevelId;
   /** Task queues of pages by channel: exercises and actual warnings never share one, nor do officials and households. */
   pageQueues: Record<Lane, Record<string, string>>;
 };
@@ -40,7 +43,7 @@ export async function cell(input: CellInput): Promise<void> {
   const loop = new CellLoop({
     step: ({ withCounts }) => step({ cellId: input.cellId, withCounts }),
     serves: (page) => queueOf(page) !== undefined,
-    sendPage: (page) => pageSender(queueOf(page) ?? '', page)({ pageId: page.pageId }),
+    sendPage: (page) => pageSender(queueOf(page) ?? '', page, input.level)({ pageId: page.pageId }),
     sleep: (ms) => sleep(ms),
     waitUntil: async (holds, ms) => void (await condition(holds, ms)),
     now: () => Date.now(),
@@ -54,11 +57,15 @@ export async function cell(input: CellInput): Promise<void> {
   await continueAsNew<typeof cell>(input);
 }
 
-function pageSender(taskQueue: string, page: OpenPage) {
+/** Red goes before blue wherever pages wait in one queue; 3 is Temporal's own middle. */
+const PRIORITY: Record<LevelId, number> = { red: 1, orange: 2, yellow: 4, blue: 5 };
+
+function pageSender(taskQueue: string, page: OpenPage, level: LevelId | undefined) {
   return proxyActivities<PageActivities>({
     taskQueue,
     summary: `${page.purpose} ${page.step}: ${page.size} by ${page.channel}`,
     startToCloseTimeout: '60 seconds',
+    priority: { priorityKey: level === undefined ? 3 : PRIORITY[level] },
     // Short, because it decides how long a crash stalls the page.
     heartbeatTimeout: '4 seconds',
     retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '5 seconds' },
