@@ -1,7 +1,9 @@
 /** Settling a slice: outcomes, retries, the letter to the cell and the end of the page, in one transaction. */
 import type { SettledSlice, Settlement } from '../domain/store.ts';
+import { classOf } from '../domain/results.ts';
 import { putCellLetter } from './cells.ts';
 import type { Database, Sql } from './database.ts';
+import { markAddresses } from './receipts.ts';
 
 /** See `PageStore.settle`. A slice that was settled before is left as it is. */
 export async function settleSlice(database: Database, slice: SettledSlice): Promise<void> {
@@ -22,6 +24,7 @@ export async function settleSlice(database: Database, slice: SettledSlice): Prom
     await insertOutcomes(sql, slice);
     await insertRetries(sql, slice);
     await settleKeys(sql, slice);
+    await markFaultyAddresses(sql, slice);
     const ended = await endPage(sql, slice.page.pageId);
     const { handedOff, exhausted } = slice.letter;
     if (ended || handedOff.length > 0 || exhausted.length > 0)
@@ -107,6 +110,16 @@ async function insertRetries(sql: Sql, slice: SettledSlice): Promise<void> {
     [slice.page.cellId, Math.min(...again.map((settlement) => settlement.retryAfterMs ?? 0))],
     'hasten-cell',
   );
+}
+
+/** What a provider says at once of an address is kept as what it says later by a receipt. */
+async function markFaultyAddresses(sql: Sql, { page, settlements }: SettledSlice): Promise<void> {
+  const { audience, channel } = page;
+  const marks = settlements.flatMap(({ reason, recipientId }) => {
+    const fault = classOf(reason ?? '')?.address;
+    return fault ? [{ place: { audience, channel, recipientId }, fault }] : [];
+  });
+  if (marks.length > 0) await markAddresses(sql, marks);
 }
 
 /**

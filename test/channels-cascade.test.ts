@@ -308,3 +308,21 @@ describe('a channel whose senders are all closed', () => {
     expect(open).toEqual([]);
   });
 });
+
+it('an address that the provider calls wrong is marked at once, and not tried again by the next warning', async () => {
+  const village = tree.person('村一');
+  const address = await addressOf(village);
+  sms = recordingChannel('sms', (message) =>
+    message.address === address
+      ? { outcome: 'failed', reason: 'bad-contact' }
+      : { outcome: 'handed off', providerId: 'p' },
+  );
+  await run(await issue());
+  const [row] = await database.query<{ fault: string }>(
+    `select fault from person_channels where person_id = $1 and channel = 'sms'`,
+    [village],
+  );
+  expect(row?.fault).toBe('bad-contact');
+  await run(await issue('大风'));
+  expect(await to(village)).toHaveLength(1);
+});
