@@ -86,12 +86,21 @@ describe('stops a message', () => {
     expect(guard(input)).toBe(reason);
   });
 
-  it.each<Purpose>(['rung', 'bridge notice', 'digest', 'end report', 'household'])(
-    'after a cancel, whatever it is: %s',
-    (purpose) => {
-      expect(guard(facts({ purpose, warning: { ...OPEN, status: 'cancelled' } }))).toBe('cancelled');
-    },
-  );
+  it('a reminder, once it is done or cannot be done, and not for what was only received', () => {
+    const reminder = (...answers: AnswerFact[]) => guard(facts({ purpose: 'done reminder', answers }));
+    expect(reminder(answer('received', 1))).toBeNull();
+    expect(reminder(answer('received', 1), answer('done', 2))).toBe('answered');
+    expect(reminder(answer('done', 1), answer('received', 2))).toBe('answered');
+    expect(reminder(answer('received', 1), answer('cannot act', 2))).toBe('answered');
+    expect(reminder(answer('cannot act', 1), answer('received', 2))).toBeNull();
+  });
+
+  it.each<Purpose>([
+    ...(['rung', 'bridge notice', 'digest', 'end report', 'household'] as const),
+    ...(['done reminder', 'door to door'] as const),
+  ])('after a cancel, whatever it is: %s', (purpose) => {
+    expect(guard(facts({ purpose, warning: { ...OPEN, status: 'cancelled' } }))).toBe('cancelled');
+  });
 });
 
 it('counts the last word; of two in one millisecond cannot act', () => {

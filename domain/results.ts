@@ -47,7 +47,8 @@ const CLASSES = {
   // RFC 5321 section 4.5.4.1: a greylisting server wants to see time pass.
   greylisted: { outcome: 'later', afterMsLeast: MINUTE_MS },
   'mailbox-full': { outcome: 'later', attemptsMost: 2, afterMsLeast: MINUTE_MS },
-  'out-of-time': { outcome: 'later' },
+  /** Our own doing, and nothing was tried: behind a limited rate it may happen any number of times. */
+  'out-of-time': { outcome: 'later', attemptsMost: Infinity },
   'merge-pending': { outcome: 'later' },
   /** The rule pack's limit of messages to one person is reached for now. */
   'person-throttled': { outcome: 'later', attemptsMost: Infinity },

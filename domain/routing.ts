@@ -16,14 +16,14 @@ export type SenderDesk = {
   waitMostMs(senderId: string): number;
   /** How many messages it is of use to claim at once; null where no rate limits the sender. */
   claimMost(senderId: string): number | null;
-  /** What came of a message. */
-  heard(senderId: string, result: SendResult): void;
+  /** What came of a message, and whether another sender could have carried it. */
+  heard(senderId: string, result: SendResult, othersCanCarry: boolean): void;
 };
 
 type Sender = Pick<SenderPort, 'id' | 'live' | 'refuses'>;
 
-/** The senders that may try, in order, or why none may. */
-export type Choice<S> = { senders: S[] } | { result: SendResult };
+/** The senders that may try, in order, and how many could if all circuits were open; or why none may. */
+export type Choice<S> = { senders: S[]; able: number } | { result: SendResult };
 
 /** The choice for one message. */
 export function chooseSenders<S extends Sender>(
@@ -42,7 +42,7 @@ export function chooseSenders<S extends Sender>(
   }
   if (able.length === 0) return { result: refusal ?? resultOf('channel-not-configured') };
   const open = able.filter(({ id }) => closedForMs(id) === 0);
-  return open.length === 0 ? { result: resultOf('no-sender') } : { senders: open };
+  return open.length === 0 ? { result: resultOf('no-sender') } : { senders: open, able: able.length };
 }
 
 /** True where the sender provably has not got the message and another may take it. An unknown outcome never moves on. */

@@ -120,6 +120,17 @@ describe('resolving', () => {
     expect(rules.digest.urgentWindowMs).toBe(red.digest.urgentWindowMinutes.value * 60_000);
   });
 
+  test('a rung of several times is as many rungs, each with the whole wait', () => {
+    const [first] = pack.levels.red.ladder;
+    const times = { value: 3, source: 'choice' };
+    const red = { ...pack.levels.red, ladder: [{ ...first, by: ['voice'], times }, first] };
+    const rules = resolveRules({ ...pack, levels: { ...pack.levels, red } } as typeof pack, 'red');
+    expect(rules.ladder.map(({ by, waitMs }) => [by, waitMs])).toEqual([
+      ...Array<unknown>(3).fill([['voice'], 300_000]),
+      [['sms'], 300_000],
+    ]);
+  });
+
   test('speed divides every time, and no count', () => {
     const real = resolveRules(pack, 'yellow');
     const fast = resolveRules(pack, 'yellow', 60);

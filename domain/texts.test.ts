@@ -35,7 +35,10 @@ const content = (changes: Partial<MessageContent> = {}): MessageContent => ({
   ...changes,
 });
 
-const PURPOSES = ['rung', 'bridge notice', 'digest', 'end report', 'household', 'cancel notice'] as const;
+const PURPOSES = [
+  ...(['rung', 'bridge notice', 'digest', 'end report', 'household', 'cancel notice'] as const),
+  ...(['done reminder', 'door to door'] as const),
+];
 const LANGUAGES = ['zh', 'en'] as const;
 
 it('has the same texts with the same blanks in both languages', () => {
@@ -78,6 +81,12 @@ it.each([
   ['a household', content({ purpose: 'household' }), 2],
   ['a bridged official', content({ bridge: { silent: '濯水镇', reportsTo: '黔江区' } }), 2],
   ['an all-clear', content({ purpose: 'cancel notice' }), 1],
+  ['a reminder', content({ purpose: 'done reminder' }), 2],
+  [
+    'a door-to-door task of six households',
+    content({ purpose: 'door to door', doors: { count: 9, names: Array<string>(6).fill('欧阳建国家') } }),
+    2,
+  ],
   [
     'a digest of six names',
     content({
