@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readConfig, SECRETS, temporalOf, withSecrets } from './config.ts';
+import { readConfig, SECRETS, temporalOf, twilioOf, withSecrets } from './config.ts';
 import { FenghuoError } from './domain/errors.ts';
 
 let folder: string;
@@ -51,6 +51,34 @@ describe('secrets by file', () => {
     expect(twice).toContain('FENGHUO_SECRET and FENGHUO_SECRET_FILE');
     expect(twice).not.toMatch(/xxx|yyy/);
     expect(refusal({ ...WHOLE, TEMPORAL_API_KEY_FILE: join(folder, 'nowhere') })).toContain('ENOENT');
+  });
+});
+
+describe('Twilio', () => {
+  const ACCOUNT = {
+    FENGHUO_TWILIO_ACCOUNT_SID: `AC${'0'.repeat(32)}`,
+    FENGHUO_TWILIO_AUTH_TOKEN: 'a token of the tests',
+    FENGHUO_TWILIO_FROM: '+15005550006',
+  };
+  const API = { FENGHUO_TWILIO_API_URL: 'http://127.0.0.1:1' };
+  const of = (change: Record<string, string>) => twilioOf(readConfig({ ...WHOLE, ...change }));
+
+  it('is there with account, token and number, and in the sandbox only with a stand-in', () => {
+    expect(of({ ...ACCOUNT, ...API })).toMatchObject({ from: '+15005550006', apiUrl: 'http://127.0.0.1:1' });
+    expect(of(ACCOUNT)).toBeNull();
+    expect(of({ ...ACCOUNT, FENGHUO_CHANNELS: 'live' })).toMatchObject({ apiUrl: undefined });
+    for (const name of Object.keys(ACCOUNT)) expect(of({ ...ACCOUNT, ...API, [name]: '' }), name).toBeNull();
+  });
+
+  it.each([
+    ['FENGHUO_TWILIO_ACCOUNT_SID', 'SK1'],
+    ['FENGHUO_TWILIO_AUTH_TOKEN', 'short'],
+    ['FENGHUO_TWILIO_FROM', '2125550100'],
+    ['FENGHUO_TWILIO_API_URL', 'nowhere'],
+  ])('names a faulty %s without showing it', (name, value) => {
+    const told = refusal({ ...WHOLE, ...ACCOUNT, ...API, [name]: value });
+    expect(told).toContain(name);
+    expect(told).not.toContain(value);
   });
 });
 

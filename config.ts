@@ -49,7 +49,7 @@ const templates = z
       return z.NEVER;
     }
   })
-  .pipe(z.record(z.string().regex(/^(call-)?(exercise|actual)-(zh|en)$/), z.string().min(1)));
+  .pipe(z.record(z.string().regex(/^((call-)?(exercise|actual)-(zh|en)|back)$/), z.string().min(1)));
 
 const schema = z.object({
   DATABASE_URL: z.string().min(1),
@@ -67,6 +67,8 @@ const schema = z.object({
   FENGHUO_PUBLIC_URL: z.url().default('http://127.0.0.1:8080'),
   FENGHUO_WEB_HOST: z.string().default('127.0.0.1'),
   FENGHUO_WEB_PORT: port.default(8080),
+  /** Reverse proxies of our own in front of the web process: so many addresses of X-Forwarded-For, from the right, are theirs. */
+  FENGHUO_WEB_PROXIES: z.coerce.number().int().min(0).max(5).default(0),
   /** Who says so, at the head of every message. */
   FENGHUO_ISSUER: z.string().default('重庆市气象台'),
   FENGHUO_SMTP_URL: z.url().optional(),
@@ -75,8 +77,8 @@ const schema = z.object({
   /** Shared with the SMS gateway: signs what it pushes to us. */
   FENGHUO_GATEWAY_SECRET: z.string().min(16).optional(),
   /**
-   * What the templates of the SMS gateway (`actual-zh`) and the voice gateway (`call-actual-zh`) are called there. What is left out is
-   * called `fenghuo-actual-zh`, `fenghuo-call-actual-zh`, and so on.
+   * What the templates of the SMS gateway (`actual-zh`) and the voice gateway (`call-actual-zh`) are called there, and that of what is
+   * said back to people (`back`). What is left out is called `fenghuo-actual-zh`, `fenghuo-call-actual-zh`, and so on.
    */
   FENGHUO_GATEWAY_TEMPLATES: templates.default({}),
   FENGHUO_VOICE_GATEWAY_URL: z.url().optional(),

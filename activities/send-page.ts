@@ -132,28 +132,34 @@ async function settleOne(
   const without = withoutSending(dependencies, slice, delivery, stopAt);
   if (without) return without;
   const message = messageOf(dependencies, slice, delivery);
+  let notFound = false;
   if (delivery.possibleDuplicate) {
     const instead = await insteadOfAgain(dependencies.channel, slice, delivery, message);
-    if (instead) return instead(slice.now + Math.ceil(dependencies.monotonic() - claimedAt));
+    if (typeof instead === 'function')
+      return instead(slice.now + Math.ceil(dependencies.monotonic() - claimedAt));
+    notFound = instead === 'not found';
     const late = withoutSending(dependencies, slice, delivery, stopAt);
     if (late) return late;
   }
   const result = await handOver(dependencies.channel, message);
   // PostgreSQL's clock was read after the claim was asked for, so this is never earlier than the hand-off was. Counted from
   // the begin of this send it would be: deliveries wait for their turn within a slice, and their deadlines came too early.
-  return settlementOf(slice, delivery, result, slice.now + Math.ceil(dependencies.monotonic() - claimedAt));
+  const at = slice.now + Math.ceil(dependencies.monotonic() - claimedAt);
+  const settlement = settlementOf(slice, delivery, result, at);
+  return notFound && settlement.reason === null ? { ...settlement, reason: 'not-found' } : settlement;
 }
 
 /**
  * An attempt that may have arrived is looked for before it is repeated: in what its provider has reported since, then by asking the
- * provider. Found, it is adopted as it is; null where the message has to go again, as a possible duplicate.
+ * provider. Found, it is adopted as it is; else the message has to go again, as a possible duplicate: `not found` where the
+ * provider says that it has none, null where nobody could say.
  */
 async function insteadOfAgain(
   channel: ChannelPort,
   slice: ClaimedSlice,
   delivery: ClaimedDelivery,
   message: OutgoingMessage,
-): Promise<((at: number) => Settlement) | null> {
+): Promise<((at: number) => Settlement) | 'not found' | null> {
   const adopted =
     (reason: string, found: { providerId: string | null; sender?: string }) => (at: number) => ({
       ...settlementOf(
@@ -167,9 +173,11 @@ async function insteadOfAgain(
       possibleDuplicate: false,
     });
   if (delivery.heardOf) return adopted('adopted-by-receipt', delivery.heardOf);
-  const found = (await channel.find?.(message, delivery.attempt - 1).catch(() => 'unknown' as const)) ?? null;
+  const found = channel.find
+    ? await channel.find(message, delivery.attempt - 1).catch(() => 'unknown' as const)
+    : 'unknown';
   if (found !== null && found !== 'unknown') return adopted('adopted-by-listing', found);
-  if (slice.warning.retry.whenUnknown !== 'quiet') return null;
+  if (slice.warning.retry.whenUnknown !== 'quiet') return found === null ? 'not found' : null;
   return (at) => settlementOf(slice, delivery, { outcome: 'failed', reason: 'not-repeated' }, at);
 }
 
@@ -281,6 +289,7 @@ function messageOf(
     synthetic: delivery.synthetic,
     expiresAt: warning.expiresAt,
     ...(delivery.earlierAt !== null && { earlierAt: delivery.earlierAt }),
+    ...(delivery.otherIds && { otherIds: delivery.otherIds }),
     address: delivery.address ?? '',
     language: delivery.language,
     subject,
@@ -311,6 +320,7 @@ function settlementOf(
     at,
     retryAfterMs: then.kind === 'retry' ? then.afterMs : null,
     keyed: delivery.keyed,
+    givenUp: delivery.givenUp,
   };
 }
 
@@ -326,10 +336,10 @@ function settled(slice: ClaimedSlice, settlements: Settlement[]): SettledSlice {
   const handedOff = new Map<number, number>();
   const exhausted: number[] = [];
   const moving = slice.page.purpose === 'rung' ? settlements : [];
-  for (const { unitId, outcome, at, retryAfterMs, reason } of moving) {
+  for (const { unitId, outcome, at, retryAfterMs, reason, givenUp } of moving) {
     if (outcome === 'handed off' || outcome === 'merged') {
       handedOff.set(unitId, Math.min(handedOff.get(unitId) ?? Infinity, at));
-    } else if (outcome !== 'dropped' ? retryAfterMs === null : reason === 'cannot-act') {
+    } else if (!givenUp && (outcome !== 'dropped' ? retryAfterMs === null : reason === 'cannot-act')) {
       exhausted.push(unitId);
     }
   }

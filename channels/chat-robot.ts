@@ -29,8 +29,7 @@ const CONCURRENCY = 4;
 
 const MESSAGE_TIMEOUT_MS = 10_000;
 
-export const CHAT_ROBOT_SHAPES = ['dingtalk', 'wecom', 'feishu'] as const;
-export type ChatRobotShape = (typeof CHAT_ROBOT_SHAPES)[number];
+export type ChatRobotShape = 'dingtalk' | 'wecom' | 'feishu';
 
 type Shape = {
   /** The field of the answer that holds the code; 0 is an acceptance. */

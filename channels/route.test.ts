@@ -20,7 +20,7 @@ function channelOf(
   desk: Partial<Record<'closed' | 'refused', readonly string[]>> & { claimMost?: number | null } = {},
 ) {
   const tried: string[] = [];
-  const heard: [string, string][] = [];
+  const heard: [id: string, outcome: string, othersCanCarry: boolean][] = [];
   const closed: string[] = [];
   const ports = Object.entries(senders).map(([id, options]): SenderPort => ({
     id,
@@ -42,7 +42,7 @@ function channelOf(
     admit: (id) => (desk.refused?.includes(id) ? Promise.resolve(false) : true),
     waitMostMs: () => 0,
     claimMost: () => desk.claimMost ?? null,
-    heard: (id, result) => void heard.push([id, result.outcome]),
+    heard: (id, result, others) => void heard.push([id, result.outcome, others]),
   };
   const channel = routeSenders({ channel: 'sms', live: false, senders: ports, desk: keeper });
   return { channel, tried, heard, closed, send: () => channel.send(exerciseMessage()) };
@@ -57,7 +57,16 @@ const carriedBy = (sender: string): SendResult => ({
 test('the first sender takes it, and is named', async () => {
   const { send, tried, heard } = channelOf({ one: {}, two: {} });
   expect(await send()).toEqual(carriedBy('one'));
-  expect([tried, heard]).toEqual([['one'], [['one', 'handed off']]]);
+  expect([tried, heard]).toEqual([['one'], [['one', 'handed off', true]]]);
+});
+
+test('a sender hears whether another could have carried the message', async () => {
+  const { send, heard } = channelOf({ one: {}, two: { refuses: 'other-sender' } });
+  await send();
+  expect(heard).toEqual([['one', 'handed off', false]]);
+  const beside = channelOf({ one: {}, two: {} }, { closed: ['two'] });
+  await beside.send();
+  expect(beside.heard).toEqual([['one', 'handed off', true]]);
 });
 
 describe('each class of result by the first sender', () => {
@@ -67,7 +76,7 @@ describe('each class of result by the first sender', () => {
     const elsewhere = classOf(name)?.elsewhere === true;
     expect(tried).toEqual(elsewhere ? ['one', 'two'] : ['one']);
     expect(result).toEqual(elsewhere ? carriedBy('two') : { ...resultOf(name), sender: 'one' });
-    expect(heard[0]).toEqual(['one', resultOf(name).outcome]);
+    expect(heard[0]).toEqual(['one', resultOf(name).outcome, true]);
   });
 
   test.each(['connection', 'throttled', 'timeout'])('unknown by %s never goes to another', async (reason) => {
@@ -144,8 +153,8 @@ test('a channel is closed for as long as the first of its senders', async () => 
 });
 
 test('what is of use to claim is known only where each sender is limited', () => {
-  expect(channelOf({ one: {} }).channel.claimMost).toBeUndefined();
-  expect(channelOf({}).channel.claimMost).toBeUndefined();
+  expect('claimMost' in channelOf({ one: {} }).channel).toBe(false);
+  expect('claimMost' in channelOf({}).channel).toBe(false);
   expect(channelOf({ one: {}, two: {} }, { claimMost: 6 }).channel.claimMost?.()).toBe(6);
 });
 
@@ -172,7 +181,7 @@ describe('an earlier attempt is looked for', () => {
   });
 
   test('by nobody where none can be asked', () => {
-    expect(channelOf({ one: {} }).channel.find).toBeUndefined();
+    expect('find' in channelOf({ one: {} }).channel).toBe(false);
   });
 });
 

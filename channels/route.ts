@@ -24,21 +24,33 @@ export function routeSenders(input: {
     senders.reduce((sum, sender) => sum + sender.messageTimeoutMs + desk.waitMostMs(sender.id), 0) ||
     UNCONFIGURED.messageTimeoutMs;
 
-  async function send(message: OutgoingMessage): Promise<SendResult> {
+  function send(message: OutgoingMessage): Promise<SendResult> {
     const choice = chooseSenders(senders, message, closedForMs);
-    return 'result' in choice ? choice.result : carry(choice.senders, message);
+    if ('result' in choice) return Promise.resolve(choice.result);
+    return carry(choice.senders, choice.able > 1, message);
   }
 
-  async function carry(able: readonly SenderPort[], message: OutgoingMessage): Promise<SendResult> {
+  async function carry(
+    open: readonly SenderPort[],
+    othersCan: boolean,
+    message: OutgoingMessage,
+  ): Promise<SendResult> {
     const until = performance.now() + messageTimeoutMs;
     let kept: SendResult | null = null;
-    for (const sender of able) {
+    for (const [place, sender] of open.entries()) {
       const withinMs = until - performance.now() - sender.messageTimeoutMs;
-      if (withinMs < 0) break;
+      // The first has all the time there is, whatever moment has passed since it was counted.
+      if (withinMs < 0 && place > 0) break;
       const admitted = desk.admit(sender.id, message, withinMs);
       if (admitted !== true && !(await admitted)) continue;
-      const result: SendResult = { ...(await handOver(sender, message)), sender: sender.id };
-      desk.heard(sender.id, result);
+      let result: SendResult;
+      try {
+        result = { ...(await sender.send(message)), sender: sender.id };
+      } catch {
+        // A sender never throws for what a provider does; whatever this is, the message may be out.
+        result = { ...resultOf('defect'), sender: sender.id };
+      }
+      desk.heard(sender.id, result, othersCan);
       if (!mayGoElsewhere(result)) return result;
       kept = moreHopeful(kept, result);
     }
@@ -82,13 +94,4 @@ export function routeSenders(input: {
       }),
     close: async () => void (await Promise.all(senders.map((sender) => sender.close()))),
   };
-}
-
-async function handOver(sender: SenderPort, message: OutgoingMessage): Promise<SendResult> {
-  try {
-    return await sender.send(message);
-  } catch {
-    // A sender never throws for what a provider does; whatever this is, the message may be out.
-    return resultOf('defect');
-  }
 }

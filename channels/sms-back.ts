@@ -30,10 +30,12 @@ export function createSmsBack(options: {
   secret: string;
   /** The registered signature (签名). @default '' */
   signature?: string;
+  /** Its template there: all of it is one parameter, `text`. @default 'fenghuo-back' */
+  template?: string;
   /** True where real people are at the other end. */
   live: boolean;
 }): SmsBack {
-  const { live, secret, signature = '' } = options;
+  const { live, secret, signature = '', template = 'fenghuo-back' } = options;
   const path = pathBelow(options.url, '/sms/send');
   const exchanges = createHttpExchanges({
     url: options.url,
@@ -43,6 +45,7 @@ export function createSmsBack(options: {
   const waiting: string[] = [];
   const lanes = new Set<Promise<void>>();
   let unsaid = 0;
+  let closing: Promise<void> | null = null;
 
   async function run(): Promise<void> {
     for (let body = waiting.shift(); body !== undefined; body = waiting.shift()) {
@@ -62,19 +65,22 @@ export function createSmsBack(options: {
         unsaid += 1;
         return;
       }
-      const templateId = 'fenghuo-back';
       waiting.push(
-        JSON.stringify({ templateId, signature, to, parameters: { text }, reference: `back.${replyId}` }),
+        JSON.stringify({
+          ...{ templateId: template, signature, to },
+          parameters: { text },
+          reference: `back.${replyId}`,
+        }),
       );
       if (lanes.size >= CONNECTIONS) return;
       const lane = run().finally(() => lanes.delete(lane));
       lanes.add(lane);
     },
     unsaid: () => unsaid,
-    async close() {
+    close() {
       unsaid += waiting.splice(0).length;
-      await Promise.all(lanes);
-      await exchanges.close();
+      closing ??= Promise.all(lanes).then(() => exchanges.close());
+      return closing;
     },
   };
 }

@@ -64,6 +64,7 @@ export function createTwilioSmsSender(options: TwilioSenderOptions): SenderPort 
       const found = messages.find(
         (one) =>
           one.direction !== 'inbound' &&
+          !message.otherIds?.includes(one.sid) &&
           one.dateCreated.getTime() >= since &&
           // A trial account puts words of its own before the text.
           one.body.trim().endsWith(message.text.trim()),

@@ -66,7 +66,10 @@ export function createTwilioVoiceSender(options: TwilioSenderOptions): SenderPor
       const calls = await twilio.ask((client) =>
         client.calls.list({ to: message.address, limit: CALLS_LOOKED_AT }),
       );
-      const found = calls.find((one) => one.from === from && one.dateCreated.getTime() >= since);
+      const found = calls.find(
+        (one) =>
+          one.from === from && one.dateCreated.getTime() >= since && !message.otherIds?.includes(one.sid),
+      );
       return found ? { providerId: found.sid } : null;
     } catch {
       return 'unknown';

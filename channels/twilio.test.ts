@@ -246,6 +246,9 @@ describe('an earlier attempt is looked for', () => {
     expect(seen[0]?.url).toContain(`To=${encodeURIComponent(MESSAGE.address)}`);
     answer = lists(listed(120_000));
     expect(await sender.find?.(earlier, 1)).toBeNull();
+    // The same text on an earlier rung, a moment before, is known to be another message.
+    answer = lists(listed(65_000));
+    expect(await sender.find?.({ ...earlier, otherIds: ['SM7'] }, 1)).toBeNull();
     answer = lists();
     expect(await sender.find?.(earlier, 1)).toBeNull();
   });

@@ -11,7 +11,7 @@ import { askAtDesk } from './desk.ts';
 import { example } from './example.ts';
 import { wholeNumber } from './options.ts';
 import { rankName } from './organisation.ts';
-import { hazardName, levelName, personShape, tierName, warningId } from './shapes.ts';
+import { hazardName, levelName, personShape, tierName, unitName, warningId } from './shapes.ts';
 import { renderTable } from './table.ts';
 import { clock, isoOrNull } from './times.ts';
 import { harmless } from './width.ts';
@@ -34,16 +34,19 @@ type ListOptions = { officer?: string; numbers?: boolean; most?: number };
 type NextOptions = { officer: string; numbers?: boolean };
 
 export function addCallsCommands(program: Command, context: Context): void {
-  const calls = program
-    .command('calls')
-    .description(context.say('help.calls'))
-    // Else the options of the list would swallow those of the commands below it.
-    .enablePositionalOptions()
+  const calls = program.command('calls').description(context.say('help.calls'));
+  calls
+    // Without a word behind it `calls` is this list: as a command of its own its options stay apart from those of the others.
+    .command('list', { isDefault: true })
+    .description(context.say('help.callsList'))
     .argument('[WARNING]', context.say('help.callsWarning'))
     .option('--officer <NAME>', context.say('help.callsOfficer'))
     .option('--numbers', context.say('help.numbers'))
     .option('--most <N>', context.say('help.most'), wholeNumber(1, 100_000))
-    .addHelpText('after', example(context, 'npx fenghuo calls', 'npx fenghuo calls W12 --numbers'))
+    .addHelpText(
+      'after',
+      example(context, 'npx fenghuo calls', 'npx fenghuo calls W12', 'npx fenghuo calls list W12 --numbers'),
+    )
     .action(async (id: string | undefined, options: ListOptions) => list(context, numberOf(id), options));
   calls
     .command('next')
@@ -183,7 +186,7 @@ function renderLines(lines: readonly Line[], context: Context, now: number): str
       { title: context.say('list.id'), of: (line) => warningId(line.warningId) },
       { title: context.say('list.level'), of: ({ level }) => levelName(level, lang) },
       { title: context.say('tier.tier'), of: ({ tier }) => tierName(tier, lang) },
-      { title: context.say('silent.unit'), of: ({ path }) => path.slice(-2).join('/'), shrinks: true },
+      { title: context.say('silent.unit'), of: ({ path }) => unitName(path), shrinks: true },
       {
         title: context.say('silent.for'),
         of: ({ silentAt }) => (silentAt === null ? '-' : clock(now - silentAt)),

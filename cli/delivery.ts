@@ -13,7 +13,7 @@ import { parseWarningId } from '../operations/warnings.ts';
 import type { Context } from './context.ts';
 import { example } from './example.ts';
 import { wholeNumber } from './options.ts';
-import { warningId } from './shapes.ts';
+import { unitName, warningId } from './shapes.ts';
 import { renderTable } from './table.ts';
 import { isoOrNull, timeOfDay } from './times.ts';
 import { harmless } from './width.ts';
@@ -116,23 +116,27 @@ async function retry(
 }
 
 function deliveryShape(row: ListedDelivery) {
-  const {
-    deliveryId,
-    unitId,
-    audience,
-    recipient,
-    at,
-    pageId: _page,
-    cellId: _cell,
-    recipientId,
-    ...rest
-  } = row;
   return {
-    id: String(deliveryId),
-    unitId: String(unitId),
-    recipient: { kind: audience, id: String(recipientId), name: recipient },
-    ...rest,
-    at: isoOrNull(at),
+    id: String(row.deliveryId),
+    attempt: row.attempt,
+    unitId: String(row.unitId),
+    code: row.code,
+    path: row.path,
+    recipient: { kind: row.audience, id: String(row.recipientId), name: row.recipient },
+    channel: row.channel,
+    address: row.address,
+    fault: row.fault,
+    purpose: row.purpose,
+    step: row.step,
+    outcome: row.outcome,
+    reason: row.reason,
+    sender: row.sender,
+    receipt: row.receipt,
+    receiptCode: row.receiptCode,
+    possibleDuplicate: row.possibleDuplicate,
+    underWay: row.underWay,
+    answered: row.answered,
+    at: isoOrNull(row.at),
   };
 }
 
@@ -154,7 +158,7 @@ function renderDeliveries(rows: readonly ListedDelivery[], context: Context): st
     [
       { title: context.say('list.id'), of: ({ deliveryId }) => String(deliveryId) },
       { title: context.say('delivery.at'), of: ({ at }) => timeOfDay(at) },
-      { title: context.say('unit.path'), of: ({ path }) => path.slice(-1).join('/'), shrinks: true },
+      { title: context.say('unit.path'), of: ({ path }) => unitName(path), shrinks: true },
       { title: context.say('delivery.recipient'), of: ({ recipient }) => harmless(recipient), shrinks: true },
       { title: context.say('delivery.channel'), of: ({ channel }) => channel },
       { title: context.say('delivery.address'), of: ({ address }) => address ?? '-', shrinks: true },
@@ -178,7 +182,7 @@ function renderDead(dead: readonly DeadLetter[], context: Context): string[] {
     [
       { title: context.say('list.id'), of: ({ letterId }) => `L${letterId}` },
       { title: context.say('delivery.at'), of: ({ at }) => timeOfDay(at) },
-      { title: context.say('unit.path'), of: ({ path }) => path.slice(-2).join('/'), shrinks: true },
+      { title: context.say('unit.path'), of: ({ path }) => unitName(path), shrinks: true },
       { title: context.say('delivery.letter'), of: ({ kind }) => kind },
       {
         title: context.say('unit.reason'),

@@ -140,7 +140,6 @@ describe.sequential('a night at the desk', () => {
     expect((await fenghuo('doctor')).stdout).toMatch(/paused .*王/);
     expect(await json('resume', '--by', '李')).toMatchObject({ paused: null, ended: { by: '王' } });
     expect(await json('warning', 'show', 'W1')).toMatchObject({ paused: null });
-    expect((await fenghuo('doctor')).stdout).not.toMatch(/paused .*王/);
   });
 
   test('failed deliveries are listed and sent again', async () => {

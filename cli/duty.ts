@@ -8,7 +8,7 @@ import type { Context } from './context.ts';
 import { example } from './example.ts';
 import { wholeNumber } from './options.ts';
 import { importFile, rankName } from './organisation.ts';
-import { tierName } from './shapes.ts';
+import { tierName, unitName } from './shapes.ts';
 import { renderTable } from './table.ts';
 import { minuteOf } from './times.ts';
 
@@ -103,7 +103,7 @@ function renderDuties(duties: readonly ListedDuty[], context: Context): string[]
     duties,
     [
       { title: context.say('tier.tier'), of: ({ tier }) => tierName(tier, context.lang) },
-      { title: context.say('unit.path'), of: ({ path }) => path.slice(-2).join('/'), shrinks: true },
+      { title: context.say('unit.path'), of: ({ path }) => unitName(path), shrinks: true },
       { title: context.say('people.rank'), of: ({ rank }) => rankName(rank, context) },
       { title: context.say('people.name'), of: ({ name }) => name },
       { title: context.say('people.phone'), of: ({ phone }) => phone ?? '-' },

@@ -164,13 +164,24 @@ async function prepareEnvironment(
   if (!input.sandbox) return environment;
   const smtpPort = await keptPort(kept['FENGHUO_SMTP_URL']);
   const gatewayPort = await keptPort(kept['FENGHUO_GATEWAY_URL']);
+  // Calls, loudspeakers, the work chat and push: one stand-in is all of them.
+  const standIns = `http://127.0.0.1:${await keptPort(kept['FENGHUO_VOICE_GATEWAY_URL'])}`;
+  const secret = (name: string) => kept[name] ?? randomBytes(24).toString('hex');
   const twilioPort = await keptPort(kept['FENGHUO_TWILIO_API_URL']);
   return {
     ...environment,
     FENGHUO_CHANNELS: 'sandbox',
     FENGHUO_SMTP_URL: `smtp://127.0.0.1:${smtpPort}`,
     FENGHUO_GATEWAY_URL: `http://127.0.0.1:${gatewayPort}`,
-    FENGHUO_GATEWAY_SECRET: kept['FENGHUO_GATEWAY_SECRET'] ?? randomBytes(24).toString('hex'),
+    FENGHUO_GATEWAY_SECRET: secret('FENGHUO_GATEWAY_SECRET'),
+    FENGHUO_VOICE_GATEWAY_URL: standIns,
+    FENGHUO_VOICE_GATEWAY_SECRET: secret('FENGHUO_VOICE_GATEWAY_SECRET'),
+    FENGHUO_LOUDSPEAKER_URL: standIns,
+    FENGHUO_LOUDSPEAKER_SECRET: secret('FENGHUO_LOUDSPEAKER_SECRET'),
+    FENGHUO_CHAT_ROBOT_URL: `${standIns}/robot/send?access_token=sandbox`,
+    FENGHUO_CHAT_ROBOT_SECRET: secret('FENGHUO_CHAT_ROBOT_SECRET'),
+    FENGHUO_NTFY_URL: standIns,
+    FENGHUO_NTFY_TOKEN: secret('FENGHUO_NTFY_TOKEN'),
     FENGHUO_TWILIO_API_URL: `http://127.0.0.1:${twilioPort}`,
     FENGHUO_TWILIO_ACCOUNT_SID: kept['FENGHUO_TWILIO_ACCOUNT_SID'] ?? `AC${randomBytes(16).toString('hex')}`,
     FENGHUO_TWILIO_AUTH_TOKEN: kept['FENGHUO_TWILIO_AUTH_TOKEN'] ?? randomBytes(16).toString('hex'),

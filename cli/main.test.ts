@@ -123,7 +123,7 @@ describe.sequential('a night at the command line', () => {
   test('a plan says whom it tells, whom it cannot, what it costs and by when; nothing is written', async () => {
     const plan = await fenghuo('warning', 'plan', ...REQUEST);
     expect(plan).toMatchObject({ code: 0 });
-    expect(plan.stdout).toMatch(/^township +1 +2 +2 +1 +1 +0$/m);
+    expect(plan.stdout).toMatch(/^township +1 +2 +2 +1 +2 +1 +0$/m);
     expect(plan.stdout).toContain('Answer due: 5 min');
     expect(plan.stdout).toContain('after 12 min');
     expect(plan.stdout).toMatch(/SMS to officials, Chinese: \d parts/);

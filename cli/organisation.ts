@@ -155,7 +155,7 @@ export function renderPeople(people: readonly ListedPerson[], context: Context):
     [
       { title: context.say('people.post'), of: ({ title }) => title, shrinks: true },
       { title: context.say('people.rank'), of: ({ rank }) => rankName(rank, context) },
-      { title: context.say('people.name'), of: ({ name }) => name },
+      { title: context.say('people.name'), of: ({ name }) => name, shrinks: true },
       { title: context.say('people.phone'), of: (person) => phoneOf(person) },
       { title: context.say('people.email'), of: (person) => address(person, 'email'), shrinks: true },
       { title: context.say('people.proven'), of: (person) => provenOf(person, context) },

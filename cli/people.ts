@@ -17,7 +17,7 @@ import { example } from './example.ts';
 import { tierName } from './shapes.ts';
 import { renderTable } from './table.ts';
 import { isoOrNull, minuteOf } from './times.ts';
-import { harmless } from './width.ts';
+import { harmless, wrap } from './width.ts';
 
 const LISTED_MOST = 100;
 
@@ -199,7 +199,8 @@ function addTestCommand(people: Command, context: Context): void {
 async function test(context: Context, person: string, channel: Channel | undefined): Promise<void> {
   const [config, database] = [await context.config(), await context.database()];
   const { createChannels } = await import('../worker/channels.ts');
-  const { channels, close } = createChannels(config, database, () => undefined);
+  const created = createChannels(config, database, () => undefined);
+  const { channels } = created;
   try {
     const tested = await testPerson(database, {
       ...{ person, channels, live: config.FENGHUO_CHANNELS === 'live', issuer: config.FENGHUO_ISSUER },
@@ -211,7 +212,7 @@ async function test(context: Context, person: string, channel: Channel | undefin
     if (arrived) context.hint(context.say('test.asked'));
     else context.exitCode = EXIT_CODES.failed;
   } finally {
-    await close();
+    await created.close();
   }
 }
 
@@ -248,7 +249,10 @@ function renderPeopleImported(imported: PeopleImported, context: Context): strin
 
 function renderList(list: Awaited<ReturnType<typeof listPeople>>, context: Context): string[] {
   const head = `${list.unit.place}  ${list.unit.code ?? '-'}  ${tierName(list.unit.tier, context.lang)}`;
-  return [head, ...(list.people.length > 0 ? renderPeople(list.people, context) : [])];
+  return [
+    ...wrap(head, context.columns() ?? Infinity),
+    ...(list.people.length > 0 ? renderPeople(list.people, context) : []),
+  ];
 }
 
 /** Units where nobody can be reached, by name, then how many more there are. */

@@ -1,4 +1,5 @@
 /** How a plan reads: who is told at each tier, who cannot be, what a message costs, when the first deadlines fall. Pure. */
+import { CHANNELS } from '../domain/rules.ts';
 import { isoWithOffset } from '../domain/time.ts';
 import type { PlannedText, WarningPlan } from '../operations/plan.ts';
 import type { Context } from './context.ts';
@@ -26,6 +27,7 @@ export function planShape(plan: WarningPlan) {
     tiers: plan.tiers,
     people: plan.people,
     unreachable: plan.unreachable,
+    cannotAnswer: plan.cannotAnswer,
     texts: plan.texts,
     deadlines: plan.deadlines,
   };
@@ -61,12 +63,39 @@ export function renderPlan(plan: WarningPlan, context: Context, now: number = Da
           },
           context,
         )),
+    ...renderCannotAnswer(plan.cannotAnswer, context),
     '',
     ...renderTexts(plan.texts, context, columns),
     '',
     ...renderDeadlines(plan, context),
   ];
 }
+
+/** Nothing where everybody could answer. */
+function renderCannotAnswer({ total, people }: WarningPlan['cannotAnswer'], context: Context): string[] {
+  if (total === 0) return [];
+  const table = renderTable(
+    people,
+    [
+      { title: context.say('people.name'), of: ({ name }) => harmless(name) },
+      { title: context.say('unit.path'), of: ({ place }) => place, shrinks: true },
+      { title: context.say('plan.why'), of: ({ reason }) => context.say(REASONS[reason]) },
+    ],
+    context.columns(),
+  );
+  const more =
+    total > people.length ? [context.say('plan.cannotAnswerMore', { more: total - people.length })] : [];
+  return ['', context.say('plan.cannotAnswer', { total }), ...table, ...more];
+}
+
+const REASONS = {
+  'no address': 'plan.noAddress',
+  'all addresses faulty': 'plan.allFaulty',
+  'one way only': 'plan.oneWay',
+} as const;
+
+/** Columns beside SMS and e-mail stand there only where somebody has such an address: the table must fit 80 columns. */
+const FURTHER_CHANNELS = CHANNELS.filter((channel) => channel !== 'sms' && channel !== 'email');
 
 function renderTiers(plan: WarningPlan, context: Context): string[] {
   type Tier = WarningPlan['tiers'][number];
@@ -83,6 +112,9 @@ function renderTiers(plan: WarningPlan, context: Context): string[] {
       count(context.say('tier.people'), ({ people }) => people),
       count(context.say('tier.sms'), ({ sms }) => sms),
       count(context.say('tier.email'), ({ email }) => email),
+      ...FURTHER_CHANNELS.filter((channel) => plan.tiers.some((tier) => tier[channel] > 0)).map((channel) =>
+        count(context.say(`tier.${channel}`), (tier) => tier[channel]),
+      ),
       count(context.say('tier.first'), ({ first }) => first),
       count(context.say('tier.unreachable'), ({ unreachable }) => unreachable),
     ],

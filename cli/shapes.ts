@@ -34,6 +34,11 @@ export function warningShape(row: WarningRow) {
   };
 }
 
+/** A unit and the one above it, its own name first: of a long path the tail is what must be read. */
+export function unitName(path: readonly string[]): string {
+  return path.slice(-2).reverse().join(' · ');
+}
+
 /** Whom to telephone: name, post and number. */
 export function personShape<Person extends Pick<SilentPerson, 'name' | 'title' | 'rank' | 'phone'> | null>(
   person: Person,

@@ -1,5 +1,6 @@
 /** `warning`: plan and issue, list, show, watch, cancel. */
 import type { Command } from 'commander';
+import { configuredSenders } from '../config.ts';
 import { EXIT_CODES } from '../domain/errors.ts';
 import { isoWithOffset } from '../domain/time.ts';
 import { planWarning } from '../operations/plan.ts';
@@ -127,7 +128,8 @@ async function requestOf(context: Context, options: RequestOptions): Promise<War
 }
 
 async function plan(context: Context, options: RequestOptions): Promise<void> {
-  const planned = await planWarning(await context.database(), await requestOf(context, options));
+  const senders = configuredSenders(await context.config());
+  const planned = await planWarning(await context.database(), await requestOf(context, options), senders);
   context.print({ value: planShape(planned), lines: () => renderPlan(planned, context) });
   context.hint(context.say('plan.nothingSent'));
 }

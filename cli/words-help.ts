@@ -48,7 +48,8 @@ export const HELP_EN = {
   'help.vouchedBy': 'who vouches for it',
   'help.how': 'how it was heard, such as a call to a number that is known',
 
-  'help.calls': 'whom to telephone now, most urgent first; over all open warnings where none is named',
+  'help.calls': 'the duty desk: whom to telephone now, and what came of it',
+  'help.callsList': 'list whom to telephone now, most urgent first (also without the word list)',
   'help.callsWarning': 'number of the warning, such as W12; without it, all that are open',
   'help.callsOfficer': 'leave out what other officers have taken',
   'help.callsNext': 'take the most urgent line for five minutes; at a terminal, record each call by one key',
@@ -173,7 +174,8 @@ export const HELP_ZH: Record<keyof typeof HELP_EN, string> = {
   'help.vouchedBy': '由谁代应',
   'help.how': '如何得知,例如拨打已知号码核实',
 
-  'help.calls': '现在该给谁打电话,最紧急的在前;不写预警则含全部生效中的预警',
+  'help.calls': '值班台:现在该给谁打电话,以及通话结果',
+  'help.callsList': '列出现在该给谁打电话,最紧急的在前(list 一词可省略)',
   'help.callsWarning': '预警编号,例如 W12;不写则为全部生效中的预警',
   'help.callsOfficer': '不显示其他值班员已领取的',
   'help.callsNext': '领取最紧急的一条,限五分钟;在终端中按一个键登记结果',

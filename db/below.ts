@@ -3,6 +3,7 @@
  * the posts they held when the warning was issued, as far as it concerns them.
  */
 import type { Sql } from './database.ts';
+import { phoneOf, standsFor } from './duties.ts';
 
 /** The official's units in the warning; `$1` the warning, `$2` the person. */
 export const OWN_UNITS = `own as materialized (
@@ -73,7 +74,7 @@ export async function countSilentDeeper(
   return row?.count ?? 0;
 }
 
-/** Who stands for a unit, the first of its posts that has a telephone; `phone` is null where none has. */
+/** Who stands for a unit at this hour, by the first of its posts that has a telephone; `phone` is null where none has. */
 export type Holder = { unitId: number; name: string; phone: string | null };
 
 /**
@@ -88,11 +89,10 @@ export async function findHolders(
     `with ${OWN_UNITS}
      select u.id as "unitId", h.name, h.phone from units u join warnings w on w.id = $1
      cross join lateral (
-       select pe.name, a.address as phone from posts p join people pe on pe.id = p.person_id
-       left join person_channels a on a.person_id = pe.id and a.channel in ('sms', 'voice')
-         and a.fault is distinct from 'bad-contact'
+       select pe.name, a.phone from posts p join people pe on pe.id = ${standsFor('p')}
+       cross join lateral (select ${phoneOf('pe.id')} as phone) a
        where p.unit_id = u.id and p.held_from <= w.issued_at and (p.held_until is null or p.held_until > w.issued_at)
-       order by a.address is null, p.rank, a.channel limit 1) h
+       order by a.phone is null, p.rank limit 1) h
      where u.id = any($3::int[]) and (u.parent_id in (select id from own)
        or (select s.reports_to from unit_states s where s.warning_id = $1 and s.unit_id = u.id) in (select id from own))`,
     [input.warningId, input.personId, input.unitIds],

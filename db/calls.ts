@@ -22,53 +22,61 @@ export type Call = Line & { callId: number; personId: number | null; takenBy: st
 
 const LEVEL_ORDER = `array[${LEVELS.map(({ id }) => `'${id}'`).join(', ')}]`;
 
-const LINE = `${SILENT_UNIT}, w.id as "warningId", w.hazard, w.level, reach.people, k.officer as "takenBy",
+/** In the list of columns, so that people are looked up only for the lines that are shown, not for all that are sorted. */
+const LINE = `${SILENT_UNIT}, w.id as "warningId", w.hazard, w.level, ${SILENT_PEOPLE} as people, k.officer as "takenBy",
   floor(extract(epoch from k.taken_until) * 1000)::float8 as "takenUntil"`;
 
+const TABLES = `unit_states s join units u on u.id = s.unit_id join warnings w on w.id = s.warning_id
+  left join calls k on k.warning_id = s.warning_id and k.unit_id = s.unit_id and k.outcome is null
+    and k.taken_until > clock_timestamp()`;
+
 /** `$1` the warning or null for all that are open. Answers count from their commit on, before any step has seen them. */
-const LINES = `unit_states s join units u on u.id = s.unit_id join warnings w on w.id = s.warning_id
-  cross join lateral (select ${SILENT_PEOPLE} as people) reach
-  left join lateral (
-    select officer, taken_until from calls c where c.warning_id = s.warning_id and c.unit_id = s.unit_id
-      and c.outcome is null and c.taken_until > clock_timestamp()) k on true
-  where w.status = 'open' and ($1::int is null or w.id = $1) and s.status <> 'answered' and s.ended is null
-    and s.silent_at is not null and not exists (
-      select from answers a where a.warning_id = s.warning_id and a.unit_id = s.unit_id and a.household_id is null)`;
+const SILENT = `w.status = 'open' and ($1::int is null or w.id = $1) and s.status <> 'answered' and s.ended is null
+  and s.silent_at is not null and not exists (
+    select from answers a where a.warning_id = s.warning_id and a.unit_id = s.unit_id and a.household_id is null)`;
 
 const MOST_URGENT = `order by array_position(${LEVEL_ORDER}, w.level), cardinality(u.path), s.silent_at, w.id, s.unit_id`;
+
+/** So many of the most urgent free lines are looked through for one of which somebody has a number. */
+const LOOKED_AT_MOST = 1_000;
 
 /** Silent units of one open warning or of all, most urgent first: by level, tier, and how long silent. */
 export async function readLines(
   sql: Sql,
   input: { warningId: number | null; most: number },
 ): Promise<Line[]> {
-  return sql.query<Line>(`select ${LINE} from ${LINES} ${MOST_URGENT} limit $2`, [
+  return sql.query<Line>(`select ${LINE} from ${TABLES} where ${SILENT} ${MOST_URGENT} limit $2`, [
     input.warningId,
     input.most,
   ]);
 }
 
 /**
- * The most urgent line that nobody has taken and of which somebody has a number they were not called at in vain within `restMs`.
- * A line that another officer is taking at this moment is passed over, and one that this officer gave back within `restMs`.
+ * The most urgent lines that nobody has taken and of which somebody has a number they were not called at in vain within
+ * `restMs`; without those that this officer gave back within `restMs`.
  */
-export async function lockFreeLine(
+export async function readFreeLines(
   sql: Sql,
-  input: { warningId: number | null; officer: string; restMs: number },
-): Promise<Line | null> {
-  const [line] = await sql.query<Line>(
-    `select ${LINE} from ${LINES} and k.officer is null and exists (
-         select from json_to_recordset(reach.people) as p (phone text, "triedAt" float8)
-         where p.phone is not null
-           and coalesce(p."triedAt", 0) < extract(epoch from clock_timestamp()) * 1000 - $2::float8)
-       and not exists (
-         select from calls b where b.warning_id = s.warning_id and b.unit_id = s.unit_id and b.officer = $3
-           and b.outcome = 'given back' and b.ended_at < b.taken_until
-           and b.ended_at > clock_timestamp() - $2 * interval '1 millisecond')
-     ${MOST_URGENT} limit 1 for no key update of s skip locked`,
-    [input.warningId, input.restMs, input.officer],
+  input: { warningId: number | null; officer: string; restMs: number; most: number },
+): Promise<Line[]> {
+  return sql.query<Line>(
+    `with free as materialized (
+       select s.warning_id, s.unit_id, row_number() over () as place
+       from (
+         select s.warning_id, s.unit_id from ${TABLES}
+         where ${SILENT} and k.officer is null and not exists (
+           select from calls b where b.warning_id = s.warning_id and b.unit_id = s.unit_id and b.officer = $3
+             and b.outcome = 'given back' and b.ended_at < b.taken_until
+             and b.ended_at > clock_timestamp() - $2 * interval '1 millisecond')
+         ${MOST_URGENT} limit ${LOOKED_AT_MOST}) s)
+     select ${LINE} from ${TABLES} join free f on f.warning_id = s.warning_id and f.unit_id = s.unit_id
+     where exists (
+       select from json_to_recordset(${SILENT_PEOPLE}) as p (phone text, "triedAt" float8)
+       where p.phone is not null
+         and coalesce(p."triedAt", 0) < extract(epoch from clock_timestamp()) * 1000 - $2::float8)
+     order by f.place limit $4`,
+    [input.warningId, input.restMs, input.officer, input.most],
   );
-  return line ?? null;
 }
 
 /** Frees lines that were taken too long ago; those that are being recorded at this moment are left. */
@@ -79,7 +87,7 @@ export async function freeOverdueCalls(sql: Sql): Promise<void> {
   );
 }
 
-/** Takes a line for `takenMs`; null where another officer was faster. */
+/** Takes a line for `takenMs`; null where another officer was faster, even if only by a moment: their commit is waited for. */
 export async function insertCall(
   sql: Sql,
   input: { warningId: number; unitId: number; personId: number; officer: string; takenMs: number },
@@ -100,10 +108,8 @@ export async function readOwnCall(
   input: { warningId: number | null; officer: string },
 ): Promise<Call | null> {
   const [call] = await sql.query<Call>(
-    `select ${LINE}, own.id as "callId", own.person_id as "personId" from calls own, ${LINES}
-       and own.warning_id = s.warning_id and own.unit_id = s.unit_id and own.officer = $2 and own.outcome is null
-       and own.taken_until > clock_timestamp()
-     order by own.id limit 1`,
+    `select ${LINE}, k.id as "callId", k.person_id as "personId" from ${TABLES}
+     where ${SILENT} and k.officer = $2 order by k.id limit 1`,
     [input.warningId, input.officer],
   );
   return call ?? null;

@@ -192,6 +192,8 @@ async function readMembers(sql: Sql, page: PageRow, first: number, size: number)
     possible_duplicate: boolean;
     heard_of: ClaimedDelivery['heardOf'];
     earlier_at: number | null;
+    given_up: boolean;
+    other_ids: string[] | null;
     keyed: boolean;
   }>(
     `select coalesce(m.delivery_id, $1::bigint * $4 + $2 + m.place - 1) as delivery_id, coalesce(m.attempt, 1) as attempt,
@@ -204,8 +206,14 @@ async function readMembers(sql: Sql, page: PageRow, first: number, size: number)
          select json_build_object('providerId', r.provider_id, 'sender', r.sender) from receipts r
          where r.delivery_id = m.delivery_id and r.attempt < m.attempt
            and r.state not in ('undelivered', 'failed') limit 1) end as heard_of,
+       m.delivery_id is not null and exists (
+         select from receipt_exhaustions x where x.delivery_id = m.delivery_id) as given_up,
        case when m.delivery_id is not null then (
          select extract(epoch from max(d.at)) * 1000 from deliveries d where d.id = m.delivery_id) end::float8 as earlier_at,
+       case when m.delivery_id is not null then (
+         select array_agg(d.provider_id) from deliveries d
+         where d.warning_id = $6 and d.unit_id = m.unit_id and d.recipient_id = m.recipient_id and d.channel = $5
+           and d.id <> m.delivery_id and d.provider_id is not null) end as other_ids,
        ${page.audience === 'people' ? '(select count(*) from posts p where p.person_id = m.recipient_id) > 1' : 'false'}
          as keyed
      from pages g,
@@ -213,7 +221,7 @@ async function readMembers(sql: Sql, page: PageRow, first: number, size: number)
          g.attempts[$2 + 1 : $2 + $3]) with ordinality as m (recipient_id, unit_id, delivery_id, attempt, place)
        ${recipient}
      where g.id = $1 order by m.place`,
-    [page.id, first, size, DELIVERY_ID_STRIDE, page.channel],
+    [page.id, first, size, DELIVERY_ID_STRIDE, page.channel, page.warning_id],
     `read-members-${page.audience}`,
   );
   return rows.map((row) => ({
@@ -227,6 +235,8 @@ async function readMembers(sql: Sql, page: PageRow, first: number, size: number)
     possibleDuplicate: row.possible_duplicate,
     heardOf: row.heard_of,
     earlierAt: row.earlier_at,
+    givenUp: row.given_up,
+    otherIds: row.other_ids,
     keyed: row.keyed,
   }));
 }

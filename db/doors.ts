@@ -24,6 +24,9 @@ export async function findDoorTask(sql: Sql, deliveryId: number): Promise<DoorTa
   return row ?? null;
 }
 
+/** Of an answer of a household: its leader found nobody, so it has not been heard from. */
+export const NOBODY_HEARD = `coalesce(how = '${NOBODY_THERE}' and vouched_by is not null, false)`;
+
 export type Door = {
   householdId: number;
   name: string;
@@ -33,8 +36,8 @@ export type Door = {
 
 /** What each household of a unit has said or had said for it; `$1` the warning, `$2` the unit. */
 const HEARD = `heard as (
-  select household_id as id, bool_or(how is distinct from '${NOBODY_THERE}' or vouched_by is null) as reached,
-    max(at) filter (where how = '${NOBODY_THERE}') as nobody_at
+  select household_id as id, bool_or(not ${NOBODY_HEARD}) as reached,
+    max(at) filter (where ${NOBODY_HEARD}) as nobody_at
   from answers where warning_id = $1 and unit_id = $2 and household_id is not null group by household_id)`;
 
 export type DoorList = {

@@ -27,7 +27,8 @@ export async function beat(sql: Sql, name: string): Promise<void> {
 /** Names seen within the last `withinMs`. */
 export async function alive(sql: Sql, withinMs: number): Promise<string[]> {
   const rows = await sql.query<{ name: string }>(
-    `select name from liveness where at > clock_timestamp() - $1 * interval '1 millisecond' order by name`,
+    `select name from liveness where at > clock_timestamp() - $1 * interval '1 millisecond' and name not like 'mark %'
+     order by name`,
     [withinMs],
   );
   return rows.map((row) => row.name);
@@ -80,7 +81,7 @@ export async function forgetOld(sql: Sql): Promise<void> {
   );
 }
 
-/** Up to when something is known, in milliseconds of the database's clock; null where nothing is. And that clock. */
+/** Up to when something is known (its name begins with `mark `), in milliseconds of the database's clock; null where nothing is. And that clock. */
 export async function readMark(sql: Sql, name: string): Promise<{ mark: number | null; now: number }> {
   const [row] = await sql.query<{ mark: number | null; now: number }>(
     `select floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now,

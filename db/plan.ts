@@ -1,5 +1,6 @@
 /** What a warning would reach if it were issued now: units, people and addresses of its area. Nothing is written. */
-import type { Channel } from '../domain/rules.ts';
+import type { AnswerRule } from '../domain/capabilities.ts';
+import { CHANNELS, perChannel, type Channel } from '../domain/rules.ts';
 import type { Sql } from './database.ts';
 import { inScope } from './warnings.ts';
 
@@ -13,11 +14,12 @@ export type TierReach = {
   unreachable: number;
   /** People with a post in the tier, once each. */
   people: number;
-  sms: number;
-  email: number;
   /** Messages of the first rung. */
   first: number;
-};
+} & ChannelCounts;
+
+/** Those with an address that can be used, by channel. */
+export type ChannelCounts = Record<Channel, number>;
 
 const HELD = `posts p on p.unit_id = s.id and p.held_from <= clock_timestamp()
   and (p.held_until is null or p.held_until > clock_timestamp())`;
@@ -27,7 +29,7 @@ const REACH = `
     select u.id, u.tier, u.code, u.name, u.path from units u where ${inScope('$1::int[]')}),
   held as materialized (
     select s.tier, s.id as unit_id, p.person_id, p.rank, c.channel
-    from scope s join ${HELD} left join person_channels c on c.person_id = p.person_id),
+    from scope s join ${HELD} left join person_channels c on c.person_id = p.person_id and c.fault is null),
   rungs as (
     select * from unnest($2::smallint[], $3::smallint[], $4::smallint[], $5::text[]) as r (rung, rank_from, rank_to, channel)),
   reached as materialized (
@@ -44,13 +46,12 @@ export async function readTierReach(
     `with ${REACH},
      people as (
        select tier, count(distinct person_id) as people,
-         count(distinct person_id) filter (where channel = 'sms') as sms,
-         count(distinct person_id) filter (where channel = 'email') as email
+         ${CHANNELS.map((channel) => `count(distinct person_id) filter (where channel = '${channel}') as ${channel}`).join(', ')}
        from held group by tier),
      told as (
        select tier, count(distinct unit_id) as units, count(*) filter (where rung = 0) as first from reached group by tier)
      select s.tier, count(*) as units, count(*) - coalesce(min(t.units), 0) as unreachable,
-       coalesce(min(p.people), 0) as people, coalesce(min(p.sms), 0) as sms, coalesce(min(p.email), 0) as email,
+       coalesce(min(p.people), 0) as people, ${CHANNELS.map((channel) => `coalesce(min(p.${channel}), 0) as ${channel}`).join(', ')},
        coalesce(min(t.first), 0) as first
      from scope s left join people p on p.tier = s.tier left join told t on t.tier = s.tier
      group by s.tier`,
@@ -87,20 +88,87 @@ export async function readUnreachedUnits(
   );
 }
 
+export type HouseholdReach = { units: number; unreachable: number } & ChannelCounts;
+
 /** Households of these areas, and how many of them have one of these channels. */
 export async function readHouseholdReach(
   sql: Sql,
   areaIds: readonly number[],
   channels: readonly Channel[],
-): Promise<{ units: number; sms: number; email: number; unreachable: number }> {
-  const [row] = await sql.query<{ units: number; sms: number; email: number; unreachable: number }>(
-    `select count(*) as units, count(*) filter (where h.channel = 'sms') as sms,
-       count(*) filter (where h.channel = 'email') as email,
-       count(*) filter (where not h.channel = any($2)) as unreachable
+): Promise<HouseholdReach> {
+  const [row] = await sql.query<HouseholdReach>(
+    `select count(*) as units,
+       ${CHANNELS.map((channel) => `count(*) filter (where h.channel = '${channel}' and h.fault is null) as ${channel}`).join(', ')},
+       count(*) filter (where not h.channel = any($2) or h.fault is not null) as unreachable
      from households h join units u on u.id = h.unit_id where ${inScope('$1::int[]')}`,
     [areaIds, channels],
   );
-  return row ?? { units: 0, sms: 0, email: 0, unreachable: 0 };
+  return row ?? { units: 0, unreachable: 0, ...perChannel(() => 0) };
+}
+
+/** Why a person could not answer: has no address that the ladder uses, none that still works, or none that brings anything back. */
+export type CannotAnswerReason = 'no address' | 'all addresses faulty' | 'one way only';
+
+export type PersonWithoutAnswer = { name: string; place: string; tier: string; reason: CannotAnswerReason };
+
+/**
+ * People to whom the ladder sends and who could not answer in any way, those of the highest units first; `total` of all of them.
+ * `answers` says for each channel and beginning of an address whether an answer can come back.
+ */
+export async function readPeopleWithoutAnswer(
+  sql: Sql,
+  input: {
+    areaIds: readonly number[];
+    rungs: readonly RungReach[];
+    answers: readonly AnswerRule[];
+    most: number;
+  },
+): Promise<{ total: number; people: PersonWithoutAnswer[] }> {
+  const { answers } = input;
+  const rows = await sql.query<PersonWithoutAnswer & { total: number }>(
+    `with scope as materialized (
+       select u.id, u.tier, u.name, u.path, u.code from units u where ${inScope('$1::int[]')}),
+     rungs as (
+       select * from unnest($2::smallint[], $3::smallint[], $4::smallint[], $5::text[]) as r (rung, rank_from, rank_to, channel)),
+     answering as materialized (
+       select * from unnest($7::text[], $8::text[], $9::bool[]) as a (channel, prefix, answers)),
+     asked as materialized (
+       select distinct p.person_id, r.channel
+       from scope s join ${HELD} join rungs r on p.rank between r.rank_from and r.rank_to),
+     ways as (
+       select a.person_id, count(c.person_id) as addresses, count(c.person_id) filter (where c.fault is null) as sound,
+         coalesce(bool_or(c.fault is null and (
+           select w.answers from answering w where w.channel = c.channel and starts_with(c.address, w.prefix)
+           order by char_length(w.prefix) desc limit 1)), false) as answers
+       from asked a left join person_channels c on c.person_id = a.person_id and c.channel = a.channel
+       group by a.person_id),
+     mute as materialized (select * from ways where not answers)
+     select m.total, m.reason, e.name, s.tier, (
+         select string_agg(a.name, '/' order by step.depth)
+         from unnest(s.path) with ordinality as step (id, depth) join units a on a.id = step.id) as place
+     from (
+       select person_id, count(*) over () as total,
+         case when addresses = 0 then 'no address' when sound = 0 then 'all addresses faulty' else 'one way only' end as reason
+       from mute) m
+     join people e on e.id = m.person_id
+     join lateral (
+       select s.* from posts h join scope s on s.id = h.unit_id
+       where h.person_id = m.person_id and h.held_from <= clock_timestamp()
+         and (h.held_until is null or h.held_until > clock_timestamp())
+       order by cardinality(s.path), s.code limit 1) s on true
+     order by cardinality(s.path), s.code, e.name limit $6`,
+    [
+      ...bound(input.areaIds, input.rungs),
+      input.most,
+      answers.map(({ channel }) => channel),
+      answers.map(({ prefix }) => prefix),
+      answers.map((rule) => rule.answers),
+    ],
+  );
+  return {
+    total: rows[0]?.total ?? 0,
+    people: rows.map(({ name, place, tier, reason }) => ({ name, place, tier, reason })),
+  };
 }
 
 /** The longest name of a unit in these areas: the message that names it is the longest of all. */

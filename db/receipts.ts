@@ -247,17 +247,19 @@ export async function markAddresses(
     fault_at = case when m.fault is null then a.fault_at else clock_timestamp() end,
     proven_at = case when m.fault is null then clock_timestamp() else a.proven_at end`;
   const rows = 'unnest($1::bigint[], $2::text[], $3::text[]) as m (id, channel, fault)';
+  // A proof is written once an hour: each message of a city's warning would write another.
+  const news = `(m.fault is not null or a.proven_at is null or a.proven_at < clock_timestamp() - interval '1 hour')`;
   const people = parameters('people');
   if (people[0]?.length)
     await sql.query(
-      `update person_channels a set ${set} from ${rows} where a.person_id = m.id and a.channel = m.channel`,
+      `update person_channels a set ${set} from ${rows} where a.person_id = m.id and a.channel = m.channel and ${news}`,
       people,
       'mark-people',
     );
   const households = parameters('households');
   if (households[0]?.length)
     await sql.query(
-      `update households a set ${set} from ${rows} where a.id = m.id and a.channel = m.channel`,
+      `update households a set ${set} from ${rows} where a.id = m.id and a.channel = m.channel and ${news}`,
       households,
       'mark-households',
     );

@@ -30,9 +30,14 @@ export type Act = {
 /** The far side's clock and PostgreSQL's are those of one machine, read at different moments. */
 const CLOCKS_MS_MAX = 1_000;
 
+/** The stored ways of answers as the far side knows them. Twilio carries both replies and keys; a key is pressed on a delivery. */
+const VIA = `case when vouched_by is not null then 'vouched' when via = 'page' then 'email'
+  when via = 'gateway' or via = 'twilio' and delivery_id is null then 'sms' when via = 'twilio' then 'voice' else via end`;
+
 /**
  * `acted`: acts with the recipient of the message that was answered. One by SMS counts where the push of that very reply was
- * taken as an answer. `said`: acts as they were stored; one that concerns several units is one act.
+ * taken as an answer; the stand-in of Twilio names a reply by a hash. `said`: acts as they were stored; one that concerns several
+ * units is one act. `visits` and `pressed`: those of one delivery, by its link or a key.
  */
 const ACTS = `
   members as (
@@ -44,8 +49,8 @@ const ACTS = `
     from unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::float8[], $8::boolean[])
       as f (act_id, delivery_id, address, via, kind, at_ms, status_ok)
     join members m using (delivery_id)
-    left join replies r on f.via = 'sms' and r.provider_id = f.act_id
-    where f.via = 'email' or r.verdict = 'recorded'),
+    left join replies r on f.via = 'sms' and r.provider_id in (f.act_id, 'SM' || md5(f.act_id))
+    where f.via in ('email', 'voice') or r.verdict = 'recorded'),
   own as (
     select a.*, row_number() over (partition by via, audience, recipient_id, kind order by at_ms) as nth from acted a
     where exists (select from person_channels c
@@ -55,7 +60,7 @@ const ACTS = `
   said as (
     select *, row_number() over (partition by via, audience, recipient_id, kind order by at_ms) as nth
     from (
-      select min(id) as id, case via when 'page' then 'email' when 'gateway' then 'sms' else via end as via, kind, delivery_id,
+      select min(id) as id, ${VIA} as via, kind, delivery_id,
         case when household_id is null then 'people' else 'households' end as audience,
         coalesce(household_id, person_id) as recipient_id,
         extract(epoch from at)::float8 * 1000 as at_ms,
@@ -63,29 +68,31 @@ const ACTS = `
       from answers where warning_id = $1
       group by via, kind, delivery_id, person_id, household_id, at, vouched_by, how) grouped),
   visits as (
-    select delivery_id, audience, recipient_id, kind, min(at_ms) as at_ms from own where via = 'email' group by 1, 2, 3, 4),
+    select via, delivery_id, audience, recipient_id, kind, min(at_ms) as at_ms from own where via in ('email', 'voice')
+    group by 1, 2, 3, 4, 5),
   pressed as (
-    select delivery_id, audience, recipient_id, kind, min(id) as id from said where via = 'email' group by 1, 2, 3, 4)`;
+    select via, delivery_id, audience, recipient_id, kind, min(id) as id from said where via in ('email', 'voice')
+    group by 1, 2, 3, 4, 5)`;
 
 const LOST = 'coalesce(s.id, e.id) is null';
 
 /**
- * 3. No false answer. One by SMS is one reply: the n-th stored needs n such acts before it. One by link is of the very delivery
- * whose link it was; pressed twice it is stored twice. One from the command line says who vouches, and how they know.
+ * 3. No false answer. One by SMS is one reply: the n-th stored needs n such acts before it. One by link or by key is of the very
+ * delivery whose link or call it was; pressed twice it is stored twice. One that somebody vouches for says who, and how they know.
  */
 export async function findFalseAnswers(sql: Sql, warningId: number, acts: readonly Act[]): Promise<Finding> {
   const [row] = await sql.query<CountsRow>(
     `with ${ACTS},
      traced as (
-       select s.*, case s.via when 'command' then s.vouched
-         when 'email' then e.at_ms <= s.at_ms + ${CLOCKS_MS_MAX} else o.at_ms <= s.at_ms + ${CLOCKS_MS_MAX} end is true as genuine
+       select s.*, case s.via when 'vouched' then s.vouched
+         when 'sms' then o.at_ms <= s.at_ms + ${CLOCKS_MS_MAX} else e.at_ms <= s.at_ms + ${CLOCKS_MS_MAX} end is true as genuine
        from said s
        left join own o on s.via = 'sms' and o.via = 'sms' and o.audience = s.audience and o.recipient_id = s.recipient_id
          and o.kind = s.kind and o.nth = s.nth
-       left join visits e on s.via = 'email' and e.delivery_id = s.delivery_id and e.audience = s.audience
+       left join visits e on e.via = s.via and e.delivery_id = s.delivery_id and e.audience = s.audience
          and e.recipient_id = s.recipient_id and e.kind = s.kind)
-     select (select count(*) from answers where warning_id = $1)::int as answers, ${countOf("via <> 'command'")} as acts,
-       ${countOf("via = 'command' and vouched")} as vouched, ${countOf('not genuine')} as "falseAnswers",
+     select (select count(*) from answers where warning_id = $1)::int as answers, ${countOf("via <> 'vouched'")} as acts,
+       ${countOf("via = 'vouched' and vouched")} as vouched, ${countOf('not genuine')} as "falseAnswers",
        ${firstOf(`format('answer %s by %s of %s %s is nobody''s act', id, via, audience, recipient_id)`, 'not genuine')} as first
      from traced`,
     [warningId, ...actColumns(acts)],
@@ -93,7 +100,10 @@ export async function findFalseAnswers(sql: Sql, warningId: number, acts: readon
   return mergeFindings(findingOf(row), await findForeignAnswers(sql, warningId));
 }
 
-/** 3. Nobody answers for a unit in which they held no post when the warning was issued, or which it does not concern. */
+/**
+ * 3. Nobody answers for a unit in which they held no post when the warning was issued, or which it does not concern; who vouches
+ * by a link held one above, or, for a household, in its unit.
+ */
 async function findForeignAnswers(sql: Sql, warningId: number): Promise<Finding> {
   const [row] = await sql.query<CountsRow>(
     `with concerned as materialized (select u.id from units u where ${IN_SCOPE})
@@ -104,7 +114,13 @@ async function findForeignAnswers(sql: Sql, warningId: number): Promise<Finding>
        or a.person_id is not null and not exists (select from posts p where p.person_id = a.person_id and p.unit_id = a.unit_id
          and p.held_from <= w.issued_at and (p.held_until is null or p.held_until > w.issued_at))
        or a.household_id is not null and not exists (
-         select from households h where h.id = a.household_id and h.unit_id = a.unit_id))`,
+         select from households h where h.id = a.household_id and h.unit_id = a.unit_id)
+       or a.via = 'page' and a.vouched_by is not null and not exists (
+         select from pages g join posts p on p.person_id = g.recipients[a.delivery_id % ${DELIVERY_ID_STRIDE} + 1]
+         join units u on u.id = a.unit_id
+         where g.id = a.delivery_id / ${DELIVERY_ID_STRIDE} and g.warning_id = $1 and g.audience = 'people'
+           and p.unit_id = any(u.path) and (p.unit_id <> a.unit_id or a.household_id is not null)
+           and p.held_from <= w.issued_at and (p.held_until is null or p.held_until > w.issued_at)))`,
     [warningId],
   );
   return findingOf(row);
@@ -119,7 +135,7 @@ export async function findLostAnswers(sql: Sql, warningId: number, acts: readonl
      from own o
      left join said s on o.via = 'sms' and s.via = 'sms' and s.audience = o.audience and s.recipient_id = o.recipient_id
        and s.kind = o.kind and s.nth = o.nth
-     left join pressed e on o.via = 'email' and e.delivery_id = o.delivery_id and e.audience = o.audience
+     left join pressed e on e.via = o.via and e.delivery_id = o.delivery_id and e.audience = o.audience
        and e.recipient_id = o.recipient_id and e.kind = o.kind
      where o.thanked`,
     [warningId, ...actColumns(acts)],
@@ -169,14 +185,16 @@ export async function findRegressions(sql: Sql, warningId: number): Promise<Find
   return mergeFindings(findingOf(row), await findRevivals(sql, warningId));
 }
 
-/** 8c. An outcome that is final is the last: no attempt follows it. */
+/** 8c. An outcome that is final is the last: no attempt follows it, but where a receipt says that the message did not arrive. */
 async function findRevivals(sql: Sql, warningId: number): Promise<Finding> {
   const [row] = await sql.query<CountsRow>(
     `select count(*)::int as revived,
        (array_agg(format('delivery %s has an attempt %s after its end', d.id, d.attempt)))[1:${SHOWN_MOST}] as first
      from deliveries d where d.warning_id = $1 and d.attempt > 1 and exists (
        select from deliveries e where e.id = d.id and e.attempt < d.attempt
-         and e.outcome in ('handed off', 'merged', 'failed', 'dropped'))`,
+         and e.outcome in ('handed off', 'merged', 'failed', 'dropped')
+         and not exists (select from receipts r where r.delivery_id = e.id and r.attempt = e.attempt
+           and r.state in ('undelivered', 'failed')))`,
     [warningId],
   );
   return findingOf(row);

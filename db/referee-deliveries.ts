@@ -192,14 +192,19 @@ export async function findUnflaggedDuplicates(
        (array_agg(format('delivery %s: %s messages, %s flags', id, messages, flags)))[1:${SHOWN_MOST}] as first
      from (
        select f.id, f.messages,
-         (select count(*) from deliveries d where d.id = f.id and d.possible_duplicate)::int as flags
+         -- A message that its provider reported as not arrived may be followed by another.
+         (select count(*) from deliveries d where d.id = f.id and (d.possible_duplicate or exists (
+           select from receipts r where r.delivery_id = d.id and r.attempt < d.attempt
+             and r.state in ('undelivered', 'failed'))))::int as flags
        from unnest($1::bigint[], $2::int[]) as f (id, messages)) repeated
      where messages - 1 > flags`,
     [repeated.map((entry) => entry.deliveryId), repeated.map((entry) => entry.messages)],
   );
   const [flags] = await sql.query<CountsRow>(
     `select null as first,
-       (count(distinct id) filter (where possible_duplicate and outcome <> 'dropped'))::int as flags,
+       -- Of those that the provider said it did not have, none is a guess.
+       (count(distinct id) filter (where possible_duplicate and outcome <> 'dropped'
+         and reason is distinct from 'not-found'))::int as flags,
        ${countOf("outcome = 'unknown' and reason in ('lease-ran-out', 'connection')")} as "inFlightAtCrashes"
      from deliveries where warning_id = $1`,
     [warningId],

@@ -44,7 +44,7 @@ export async function findChasedAfterAnswer(
 
 /**
  * 7b. Escalations on time: the first page of a rung was written no earlier than the wait after the first hand-off of the rung
- * before, where that one was handed off and did not fail; or, where no hand-off of it was known in time (no worker was there),
+ * before, where that one was handed off and did not fail, then or by a receipt; or, where no hand-off of it was known in time (no worker was there),
  * than the rule pack's `handOffMax` after it began. A hand-off is known when its slice is settled, and a rung begins by the clock
  * of its step, which stands in the audit: its page may be written seconds later. And how late it was at most. Outages of answer
  * intake in that wait, as far as they were known when the rung began, put its time off until the unit has used up the longest
@@ -57,7 +57,10 @@ export async function findMistimed(sql: Sql, warningId: number): Promise<Finding
          select max(a.at) from audit a where a.cell_id = p.cell_id and a.at <= p.written_at), p.written_at) as began_at
        from pages p where p.warning_id = $1 and p.purpose = 'rung'),
      attempts as (
-       select d.*, d.outcome in ('handed off', 'merged') as handed, k.settled_at
+       select d.*, d.outcome in ('handed off', 'merged') as handed, k.settled_at, exists (
+         select from receipts r join deliveries o on o.id = r.delivery_id
+         where r.state in ('undelivered', 'failed') and (o.id = d.id or d.outcome = 'merged' and o.warning_id = $1
+           and o.recipient_id = d.recipient_id and o.step = d.step and o.channel = d.channel)) as bounced
        from deliveries d join pages p on p.id = d.page_id
        left join claims k on k.page_id = p.id and
          coalesce(array_position(p.delivery_ids, d.id) - 1, d.id % ${DELIVERY_ID_STRIDE}) between k.first and k.first + k.size - 1
@@ -65,7 +68,7 @@ export async function findMistimed(sql: Sql, warningId: number): Promise<Finding
      begun as (
        select d.unit_id, d.step, min(p.written_at) as written_at, min(p.began_at) as began_at,
          min(d.at) filter (where d.handed) as handed_at, min(d.settled_at) filter (where d.handed) as known_at,
-         bool_or(not d.handed) as troubled
+         bool_or(not d.handed or d.bounced) as troubled
        from attempts d join first_pages p on p.id = d.id / ${DELIVERY_ID_STRIDE} group by d.unit_id, d.step),
      paired as (
        select unit_id, step, written_at, lag(step) over rungs as step_before, lag(began_at) over rungs as began_before,

@@ -141,8 +141,9 @@ export async function optAddresses(
 }
 
 /**
- * Which of some numbers something may be said to now; it is counted as said. Each may stand once. Of two statements at the
- * same moment each may let one more through: the bound keeps machines from talking without end, no more.
+ * Which of some numbers something may be said to now; it is counted as said, and what no longer counts is forgotten. Each may stand
+ * once. Of two statements at the same moment each may let one more through: the bound keeps machines from talking without end,
+ * no more.
  */
 export async function takeBacks(
   sql: Sql,
@@ -151,10 +152,11 @@ export async function takeBacks(
 ): Promise<Set<string>> {
   if (addresses.length === 0) return new Set();
   const rows = await sql.query<{ address: string }>(
-    `insert into reply_backs (address)
-     select a.address from unnest($1::text[]) as a (address)
-     where (select count(*) from reply_backs b
-       where b.address = a.address and b.at > clock_timestamp() - $3::float8 * interval '1 millisecond') < $2
+    `with since as (select clock_timestamp() - $3::float8 * interval '1 millisecond' as at),
+     forgotten as (delete from reply_backs b using since where b.address = any($1) and b.at <= since.at)
+     insert into reply_backs (address)
+     select a.address from unnest($1::text[]) as a (address), since
+     where (select count(*) from reply_backs b where b.address = a.address and b.at > since.at) < $2
      returning address`,
     [addresses, bound.most, bound.withinMs],
     'take-backs',

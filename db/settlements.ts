@@ -57,7 +57,9 @@ async function insertOutcomes(sql: Sql, slice: SettledSlice): Promise<void> {
        d.sender, d.possible_duplicate, d.at
      from unnest($8::bigint[], $9::smallint[], $10::int[], $11::bigint[], $12::text[], $13::text[], $14::text[],
        $15::text[], $16::boolean[], $17::timestamptz[])
-       as d (id, attempt, unit_id, recipient_id, outcome, reason, provider_id, sender, possible_duplicate, at)`,
+       as d (id, attempt, unit_id, recipient_id, outcome, reason, provider_id, sender, possible_duplicate, at)
+     -- A receipt and a lease that ran out may each have asked for the same attempt: the first to be settled stands.
+     on conflict (id, attempt) do nothing`,
     [
       page.pageId,
       page.warningId,

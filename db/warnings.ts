@@ -3,6 +3,7 @@ import type { LevelId } from '../domain/levels.ts';
 import type { AddressFault } from '../domain/results.ts';
 import type { Channel, Rules, RulePack } from '../domain/rules.ts';
 import type { Sql } from './database.ts';
+import { NOBODY_HEARD } from './doors.ts';
 import { phoneOf, standsFor } from './duties.ts';
 
 /** A unit belongs to a warning when it lies in one of its areas or on the way down to one. `u` is the unit. */
@@ -165,7 +166,7 @@ export async function readHouseholdStanding(sql: Sql, warningId: number, areaIds
        (select count(*) from households h join units u on u.id = h.unit_id where ${inScope('$2::int[]')})::int as units,
        (select count(distinct recipient_id) from deliveries
         where warning_id = $1 and audience = 'households' and purpose = 'household' and outcome = 'handed off')::int as told,
-       (select count(distinct household_id) from answers where warning_id = $1)::int as answered`,
+       (select count(distinct household_id) from answers where warning_id = $1 and not ${NOBODY_HEARD})::int as answered`,
     [warningId, areaIds],
   );
   return row ?? { units: 0, told: 0, answered: 0 };

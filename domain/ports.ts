@@ -30,6 +30,8 @@ export type OutgoingMessage = {
   expiresAt?: number;
   /** When an earlier attempt ended without an outcome, in milliseconds: `find` looks for what came shortly before. */
   earlierAt?: number;
+  /** The provider's ids of the recipient's other messages of this warning: `find` looks for none of them. */
+  otherIds?: readonly string[];
 };
 
 /**

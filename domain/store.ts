@@ -152,8 +152,12 @@ export type ClaimedDelivery = {
   throttledMs: number;
   /** How the provider is known to have an earlier attempt whose outcome was unknown: by a receipt of it. */
   heardOf: { providerId: string | null; sender: string } | null;
+  /** Its unit has heard before that it came to nothing: by a receipt, while another attempt was still to be made. */
+  givenUp: boolean;
   /** When the last attempt ended; null for a first one. */
   earlierAt: Instant | null;
+  /** Providers' ids of the recipient's other messages of this warning by this channel; only for a repeated attempt. */
+  otherIds?: readonly string[] | null;
   companions: readonly Companion[];
   /** The person holds several posts: one message per rung, whatever posts and cells; its key is kept. */
   keyed: boolean;
@@ -215,6 +219,7 @@ export type Settlement = {
   /** Set where the outcome asks for another attempt. */
   retryAfterMs: number | null;
   keyed: boolean;
+  givenUp: boolean;
 };
 
 /** A settled slice: the outcomes, and what the cell hears of them. */

@@ -25,6 +25,9 @@ export const LIMITS = { triesMax: WRONG_TRIES_MAX, graceMs: GRACE_MS };
 const FORMS_PER_COMMIT = 256;
 const FORM_COMMITS_AT_ONCE = 2;
 
+/** Closed links that are remembered. */
+const CLOSED_KEPT_MAX = 100_000;
+
 /** What a link shows. */
 export type AnswerLink = LinkRow & {
   /** The warning has ended; an answer is recorded as late. */
@@ -71,15 +74,21 @@ export function answersByLink(database: Database, keys: AnswerKeys): (form: Link
     work: (guesses: readonly Guess[]) => takeGuesses(database, keys, guesses),
     mayBeOfOne: (error) => !isUnreachable(error),
   });
+  /** Closed links stay closed: a flood of numbers for one of them is not looked up again. */
+  const closed = new Set<number>();
   return async ({ token, number, answer, doneCount }) => {
     const deliveryId = openToken(keys, token);
     if (deliveryId === null) return { kind: 'no such link' };
+    if (closed.has(deliveryId)) return refusedLink(database, keys, token, { outcome: 'closed' });
     const digits = digitsOf(number);
     const taken = digits === null ? null : await take({ deliveryId, digits, answer, doneCount });
     if (taken?.outcome === 'recorded') {
       return { kind: 'recorded', link: taken, late: taken.at > taken.endsAt };
     }
-    return refusedLink(database, keys, token, taken);
+    const refused = await refusedLink(database, keys, token, taken);
+    if (closed.size >= CLOSED_KEPT_MAX) closed.clear();
+    if (refused.kind === 'closed') closed.add(deliveryId);
+    return refused;
   };
 }
 

@@ -214,9 +214,7 @@ function outcomeOf(
   if (verdict === 'stop' || verdict === 'start') {
     const changed = opted.get(reply.sender ?? '');
     const words = verdict === 'stop' ? 'stopped' : 'started';
-    return changed
-      ? say({ say: words, language: changed.language, kind: null })
-      : nothing;
+    return changed ? say({ say: words, language: changed.language, kind: null }) : nothing;
   }
   const open = candidates.filter((candidate) => candidate.open);
   const about = chosen ?? open[0] ?? candidates[0];

@@ -3,7 +3,7 @@ import {
   endCall,
   freeOverdueCalls,
   insertCall,
-  lockFreeLine,
+  readFreeLines,
   markWrongNumber,
   readCallOutcome,
   readLines,
@@ -27,8 +27,9 @@ export const TAKEN_MS = 5 * MINUTE_MS;
 /** Who did not answer is called again no earlier; until then another who stands for the unit is. */
 const REST_MS = 5 * MINUTE_MS;
 
-/** Another officer may take the very same line at the same moment: look again so often. */
-const LOOKS_MOST = 20;
+/** Other officers may take the same lines at the same moment: so many are tried, one after the other, and looked for again. */
+const LINES_TRIED = 20;
+const LOOKS_MOST = 5;
 
 /** How the desk hears of an answer. */
 const BY_TELEPHONE = 'telephone';
@@ -61,19 +62,18 @@ export async function takeLine(
   const officer = requiredOfficer(input.officer);
   const { warningId } = input;
   if (warningId !== null) await requireWarning(database, warningId);
+  await freeOverdueCalls(database);
   for (let look = 0; look < LOOKS_MOST; look += 1) {
-    const taken = await database.transaction(async (sql) => {
-      await freeOverdueCalls(sql);
-      const own = await readOwnCall(sql, { warningId, officer });
-      if (own) return own;
-      const line = await lockFreeLine(sql, { warningId, officer, restMs: REST_MS });
-      const person = line && phoneNext(line.people);
-      if (!line || !person) return null;
-      const { personId } = person;
-      const call = await insertCall(sql, { ...line, personId, officer, takenMs: TAKEN_MS });
-      return call ? { ...line, ...call, personId, takenBy: officer } : 'taken by another';
-    });
-    if (taken !== 'taken by another') return taken;
+    const own = await readOwnCall(database, { warningId, officer });
+    if (own) return own;
+    const lines = await readFreeLines(database, { warningId, officer, restMs: REST_MS, most: LINES_TRIED });
+    for (const line of lines) {
+      const personId = phoneNext(line.people)?.personId;
+      if (personId === undefined) continue;
+      const call = await insertCall(database, { ...line, personId, officer, takenMs: TAKEN_MS });
+      if (call) return { ...line, ...call, personId, takenBy: officer };
+    }
+    if (lines.length < LINES_TRIED) return null;
   }
   return null;
 }

@@ -23,7 +23,7 @@ import {
 } from './organisation-csv.ts';
 import { findUnits } from './organisation-find.ts';
 import type { ImportInput } from './organisation-import.ts';
-import { findFileUnit, findFileUnits, unitWord } from './organisation-people.ts';
+import { findFileUnit, findFileUnits, unitWord } from './organisation-file-units.ts';
 import { parseEmail, parsePhone, parseRank, type ParsedCell } from './organisation-person.ts';
 import { fileText } from './organisation-xlsx.ts';
 

@@ -8,7 +8,7 @@ import type { AnswerKeys } from '../domain/links.ts';
 import { MINUTE_MS } from '../domain/time.ts';
 import { answerByReplies } from './answers.ts';
 
-const INBOUND_MARK = 'twilio inbound';
+const INBOUND_MARK = 'mark twilio inbound';
 
 /** A message may stand in the list some time after the second it bears, and the clocks are apart. */
 const OVERLAP_MS = 5 * MINUTE_MS;

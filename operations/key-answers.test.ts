@@ -1,11 +1,15 @@
 /** Keys pressed on a call, where they meet the database; over HTTP they are tested in web/. */
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { Database } from '../db/database.ts';
+import { answerNumber, recipientName } from '../domain/links.ts';
 import { CHANNELS } from '../domain/rules.ts';
 import { testDatabase } from '../test/database.ts';
-import { recordingChannel, runUntilQuiet } from '../test/harness/local-cascade.ts';
+import { recordingChannel, runUntilQuiet, TEST_KEYS } from '../test/harness/local-cascade.ts';
 import { plantSmallTree, type SmallTree } from '../test/harness/small-tree.ts';
+import { answerByReplies } from './answers.ts';
 import { answerByKey, type KeyPress } from './key-answers.ts';
+import { judge, type FarSideAct } from './referee.ts';
 import { cancelWarning, issueWarning } from './warnings.ts';
 
 let database: Database;
@@ -96,4 +100,42 @@ it('is late within the grace, and too late after it', async () => {
 it('is nobody’s where there was no such delivery', async () => {
   for (const id of [0, 7, deliveryId + 1_000_000 * 1_024])
     expect(await press({ deliveryId: id })).toBe('no such delivery');
+});
+
+it('is traced by the referee to the call it was pressed on, and a reply by Twilio to its sender', async () => {
+  const by = async (unit: string, channel: string) => {
+    const [row] = await database.query<{ id: number; address: string }>(
+      `select d.id, c.address from deliveries d join person_channels c on c.person_id = d.recipient_id and c.channel = $3
+       where d.warning_id = $1 and d.recipient_id = $2 and d.audience = 'people' order by d.id limit 1`,
+      [warningId, tree.person(unit), channel],
+    );
+    return { deliveryId: String(row?.id), address: row?.address ?? '', at: new Date().toISOString() };
+  };
+  const called = await by('村一', 'sms');
+  const wrote = await by('组一', 'sms');
+  const acts: FarSideAct[] = [
+    { ...called, actId: 'a', via: 'voice', kind: 'received', status: 200 },
+    { ...wrote, actId: 'b', via: 'sms', kind: 'cannot act', status: 200 },
+  ];
+  expect(await press({ via: 'twilio' })).toBe('recorded');
+  const number = answerNumber(TEST_KEYS, warningId, recipientName('people', tree.person('组一')));
+  const sid = `SM${createHash('md5').update('b').digest('hex')}`;
+  const reply = { id: sid, from: wrote.address, text: `3 ${number}` };
+  expect(await answerByReplies(database, TEST_KEYS, [reply], 'twilio')).toMatchObject([
+    { verdict: 'recorded' },
+  ]);
+  const broken = async (seen: readonly FarSideAct[]) => {
+    const sent = await database.query<{ reference: string }>(
+      `select id || '.' || attempt as reference from deliveries where warning_id = $1 and outcome = 'handed off'`,
+      [warningId],
+    );
+    const attempts = new Map(sent.map(({ reference }) => [reference, 1]));
+    const invariants = await judge(database, warningId, { attempts, arrivals: new Map(), acts: seen });
+    return invariants.filter(({ holds }) => !holds).map((invariant) => invariant.number);
+  };
+  expect(await broken(acts)).toEqual([]);
+  expect(await broken([])).toEqual([3]);
+  expect(await broken(acts.map((act) => ({ ...act, deliveryId: wrote.deliveryId })))).toEqual([3]);
+  await database.query('delete from answers where warning_id = $1', [warningId]);
+  expect(await broken(acts)).toEqual([8]);
 });

@@ -26,10 +26,11 @@ export async function withNumber<T>(
   const { warningId, audience, recipientId } = owner;
   if (!isAnswerNumber(keys, warningId, recipientName(audience, recipientId), digits))
     return refuse({ outcome: 'wrong number', owner });
-  return database.transaction(async (sql) => {
+  const taken = await database.transaction(async (sql) => {
     const tries = await holdTries(sql, owner, LIMITS.graceMs);
-    if (tries === null) return refuse({ outcome: 'too late' });
-    if (tries >= LIMITS.triesMax) return refuse({ outcome: 'closed' });
-    return { kind: 'admitted', value: await work(sql, owner) };
+    if (tries === null) return { outcome: 'too late' as const };
+    if (tries >= LIMITS.triesMax) return { outcome: 'closed' as const };
+    return { outcome: 'done' as const, value: await work(sql, owner) };
   });
+  return taken.outcome === 'done' ? { kind: 'admitted', value: taken.value } : refuse(taken);
 }

@@ -16,10 +16,9 @@ import {
   retireReferences,
   updatePeople,
 } from '../db/organisation-people.ts';
-import { unitsByCode, unitsByNames, type PlacedUnit } from '../db/organisation-read.ts';
+import type { PlacedUnit } from '../db/organisation-read.ts';
 import { analyzeOrganisation } from '../db/organisation-units.ts';
 import {
-  halfWidth,
   ImportRefused,
   plainName,
   readTable,
@@ -27,7 +26,7 @@ import {
   type LineError,
   type Table,
 } from './organisation-csv.ts';
-import { splitPath } from './organisation-find.ts';
+import { findFileUnit, findFileUnits, unitWord } from './organisation-file-units.ts';
 import { fileText } from './organisation-xlsx.ts';
 import { BULK_ROWS_LEAST, type ImportInput } from './organisation-import.ts';
 import { gatherPeople, type PersonHeaders, type PersonLine } from './organisation-people-gather.ts';
@@ -131,27 +130,6 @@ function headersOf(table: Table): PersonHeaders {
   };
 }
 
-/** Units by the cell that names them: a code, or a path of names for a unit without one. Null where several match. */
-export async function findFileUnits(
-  sql: Sql,
-  unitWords: readonly string[],
-): Promise<Map<string, PlacedUnit | null>> {
-  const words = new Set(unitWords);
-  const found = new Map<string, PlacedUnit | null>();
-  for (const unit of await unitsByCode(sql, [...words])) found.set(unit.code ?? '', unit);
-  for (const word of words) {
-    if (found.has(word) || !word.includes('/')) continue;
-    const { units, total } = await unitsByNames(sql, splitPath(word), 1);
-    if (total > 0) found.set(word, total === 1 ? (units[0] ?? null) : null);
-  }
-  return found;
-}
-
-/** A code is normalised; a path is kept, because names may have full-width brackets. */
-export function unitWord(cell: string): string {
-  return /[/／]/.test(cell) ? cell.replaceAll('／', '/') : halfWidth(cell);
-}
-
 /** A row whose unit is not yet looked up; null stands for a rank that has a fault. */
 type ParsedRow = {
   unitWord: string;
@@ -203,18 +181,6 @@ function resolveUnits(
     errors.push(...faults);
   }
   return { lines, errors };
-}
-
-/** The unit a cell names, or why it names none. */
-export function findFileUnit(
-  word: string,
-  units: ReadonlyMap<string, PlacedUnit | null>,
-): ParsedCell<PlacedUnit> {
-  if (word === '') return { fault: "the unit's code is empty" };
-  const unit = units.get(word);
-  if (unit) return { value: unit };
-  if (unit === null) return { fault: `several units are called ${word}; give the code` };
-  return { fault: `no unit has the code ${word}; import the units first` };
 }
 
 function parseText(cell: string, what: string): ParsedCell<string> {

@@ -17,7 +17,7 @@ function isWorkbook(file: Uint8Array): boolean {
 
 async function workbookText(file: Uint8Array): Promise<string> {
   const { readSheet } = await import('read-excel-file/node');
-  let rows: unknown[][];
+  let rows: readonly (readonly unknown[])[];
   try {
     rows = await readSheet(Buffer.from(file));
   } catch (cause) {
@@ -34,9 +34,9 @@ async function workbookText(file: Uint8Array): Promise<string> {
 
 /** A cell as somebody would have typed it. A line break would end the row: it becomes a space. */
 function cellText(cell: unknown): string {
-  if (cell === null || cell === undefined) return '';
-  if (cell instanceof Date) return dateText(cell);
-  return String(cell as string | number | boolean).replaceAll(/\s*[\r\n]+\s*/g, ' ');
+  if (typeof cell === 'string') return cell.replaceAll(/\s*[\r\n]+\s*/g, ' ');
+  if (typeof cell === 'number' || typeof cell === 'boolean') return String(cell);
+  return cell instanceof Date ? dateText(cell) : '';
 }
 
 /** Dates of a sheet have no time zone; they come as if they were UTC. */

@@ -1,17 +1,21 @@
 /** What a warning would do if it were issued now: whom it tells and how, whom it cannot tell, how long, by when. */
 import { SegmentedMessage } from 'sms-segments-calculator';
+import { capabilities } from '../capabilities.ts';
 import type { Database } from '../db/database.ts';
 import {
   countPeopleConcerned,
   readHouseholdReach,
   readLongestName,
+  readPeopleWithoutAnswer,
   readTierReach,
   readUnreachedUnits,
+  type PersonWithoutAnswer,
   type RungReach,
   type TierReach,
   type UnreachedUnit,
 } from '../db/plan.ts';
-import type { Rules } from '../domain/rules.ts';
+import { answerRules, type AnswerRule } from '../domain/capabilities.ts';
+import { perChannel, type Rules } from '../domain/rules.ts';
 import { render, type Language } from '../domain/texts.ts';
 import { TIERS } from '../domain/tiers.ts';
 import { prepareWarning, type PreparedWarning, type WarningRequest } from './warnings.ts';
@@ -46,11 +50,14 @@ export type WarningPlan = {
   /** People told, each once, whatever posts they hold. */
   people: number;
   unreachable: { total: number; units: UnreachedUnit[] };
+  /** Refused, by name and reason: whatever they are sent, no answer of theirs could come back. */
+  cannotAnswer: { total: number; people: PersonWithoutAnswer[] };
   texts: PlannedText[];
   deadlines: FirstDeadlines;
 };
 
 const UNREACHABLE_LISTED_MOST = 20;
+const CANNOT_ANSWER_LISTED_MOST = 20;
 /** Above any deputy's rank, as in `activities/step.ts`. */
 const RANK_MAX = 32_767;
 /** Stands for the recipient's four digits. */
@@ -58,16 +65,25 @@ const SAMPLE_NUMBER = '0000';
 /** Stands for the number of the warning. */
 const SAMPLE_WARNING_ID = 0;
 
-/** The plan of a warning. Refuses what `issueWarning` refuses; nothing is written. */
-export async function planWarning(database: Database, request: WarningRequest): Promise<WarningPlan> {
+/**
+ * The plan of a warning. Refuses what `issueWarning` refuses; nothing is written. `senders` are those that are configured, by their
+ * ids: what can be answered depends on who carries the message.
+ */
+export async function planWarning(
+  database: Database,
+  request: WarningRequest,
+  senders: readonly string[] = [],
+): Promise<WarningPlan> {
   const warning = await prepareWarning(database, request);
   const { areaIds, rules } = warning;
   const rungs = rungReach(rules);
-  const [tiers, households, people, units, name] = await Promise.all([
+  const answers = answersOf(senders);
+  const [tiers, households, people, units, cannotAnswer, name] = await Promise.all([
     readTierReach(database, areaIds, rungs),
     readHouseholdReach(database, areaIds, rules.households.by),
     countPeopleConcerned(database, areaIds),
     readUnreachedUnits(database, { areaIds, rungs, most: UNREACHABLE_LISTED_MOST }),
+    readPeopleWithoutAnswer(database, { areaIds, rungs, answers, most: CANNOT_ANSWER_LISTED_MOST }),
     readLongestName(database, areaIds),
   ]);
   return {
@@ -79,9 +95,22 @@ export async function planWarning(database: Database, request: WarningRequest): 
     }),
     people,
     unreachable: { total: tiers.reduce((sum, { unreachable }) => sum + unreachable, 0), units },
+    cannotAnswer,
     texts: plannedTexts(warning, name),
     deadlines: firstDeadlines(rules),
   };
+}
+
+/**
+ * Where answers can come back from. A channel that nobody has configured here is judged by all senders there are for it: the plan
+ * may be made on another machine than the one that sends.
+ */
+export function answersOf(senders: readonly string[]): AnswerRule[] {
+  const known = capabilities();
+  const channelOf = (id: string) => known.senders[id]?.channel;
+  const configured = new Set(senders.map(channelOf));
+  const others = Object.keys(known.senders).filter((id) => !configured.has(channelOf(id)));
+  return answerRules(known, [...senders, ...others]);
 }
 
 /** When the first things happen to a unit that stays silent, by the rules alone. */
@@ -152,5 +181,5 @@ function rungReach(rules: Rules): RungReach[] {
 }
 
 function emptyTier(tier: string): TierReach {
-  return { tier, units: 0, unreachable: 0, people: 0, sms: 0, email: 0, first: 0 };
+  return { tier, units: 0, unreachable: 0, people: 0, first: 0, ...perChannel(() => 0) };
 }

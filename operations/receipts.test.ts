@@ -2,12 +2,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Database } from '../db/database.ts';
 import { DELIVERY_ID_STRIDE } from '../db/pages.ts';
+import type { OutgoingMessage } from '../domain/ports.ts';
 import type { Receipt, ReceiptState } from '../domain/receipts.ts';
 import type { ResultClass } from '../domain/results.ts';
 import { testDatabase } from '../test/database.ts';
 import { makeDeadlinesDue, recordingChannel, runUntilQuiet } from '../test/harness/local-cascade.ts';
 import { holdPost, plantSmallTree, type SmallTree } from '../test/harness/small-tree.ts';
 import { takeReceipts } from './receipts.ts';
+import { judge } from './referee.ts';
 import { cancelWarning, issueWarning } from './warnings.ts';
 
 let database: Database;
@@ -311,6 +313,36 @@ describe('in every order', () => {
     );
     expect(taken.reduce((sum, one) => sum + one, 0)).toBe(150);
     expect(await letters()).toHaveLength(50);
+  });
+});
+
+describe('the referee', () => {
+  const broken = async (sent: readonly OutgoingMessage[]) => {
+    const attempts = new Map(sent.map(({ deliveryId, attempt }) => [`${deliveryId}.${attempt}`, 1]));
+    const invariants = await judge(database, warningId, { attempts, arrivals: new Map(), acts: [] });
+    return invariants.filter(({ holds }) => !holds).map(({ number }) => number);
+  };
+
+  it('takes an attempt after a failed one for what it is, and turns red where no receipt asked for it', async () => {
+    const sent: OutgoingMessage[] = [];
+    const run = async () => {
+      const now = channels();
+      await runUntilQuiet(database, warningId, now);
+      sent.push(...now.flatMap(({ messages }) => messages));
+    };
+    ({ warningId } = await issueWarning(database, {
+      ...{ hazard: '暴雨', level: 'red', areas: ['城/区'], expires: '+6h', issuer: '城气象台' },
+    }));
+    await run();
+    const deliveryId = await deliveryTo(tree.person('村一'));
+    await takeReceipts(database, [receipt(deliveryId, 'undelivered', 'handset-off')]);
+    await run();
+    await makeDeadlinesDue(database, warningId, []);
+    await run();
+    expect(sent.filter((message) => message.deliveryId === String(deliveryId))).toHaveLength(2);
+    expect(await broken(sent)).toEqual([]);
+    await database.query('delete from receipts where delivery_id = $1', [deliveryId]);
+    expect(await broken(sent)).toEqual([6, 7, 8]);
   });
 });
 

@@ -32,6 +32,8 @@ export type Arrival = {
 
 export type AnswerWays = {
   sms?: (reply: PushedReply) => Promise<PushResult>;
+  /** Somebody will take the call; told at once. */
+  expected?: () => void;
   /** Whoever takes the call presses this key in the end. */
   voice?: (key: string) => Promise<PushResult>;
   /** A telephone rings no longer than this; who takes it at all has taken it by then. */
@@ -81,6 +83,7 @@ export function createCrowd(input: {
     const { warningId, deliveryId, ways = {} } = arrival;
     const means = ways.voice ? { via: 'voice' as const } : answerMeans(channel, arrival.text() ?? '');
     if (means === null) return;
+    ways.expected?.();
     const timer = setTimeout(
       () => {
         timers.delete(timer);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { badAddress, emailFault, parseFaultPlan, smsFault, type FaultPlan } from './faults.ts';
+import { badAddress, emailFault, parseFaultPlan, smsFault, twilioFault, type FaultPlan } from './faults.ts';
 
 const references = Array.from({ length: 10_000 }, (_, index) => `${index}.1`);
 
@@ -38,6 +38,26 @@ test('faults of mail come from one draw', () => {
   ]);
 });
 
+test('faults of Twilio come from one draw, each code by its share', () => {
+  const plan: FaultPlan = {
+    twilio: {
+      throttledShare: 0.25,
+      refused: [
+        { share: 0.25, code: 21211 },
+        { share: 0.25, code: 21610 },
+      ],
+      undelivered: [{ share: 0.25, code: 30003 }],
+    },
+  };
+  const kinds = new Set(references.map((reference) => JSON.stringify(twilioFault(plan, 'seed', reference))));
+  expect([...kinds].sort()).toEqual([
+    '{"kind":"refused","code":21211}',
+    '{"kind":"refused","code":21610}',
+    '{"kind":"throttled"}',
+    '{"kind":"undelivered","code":30003}',
+  ]);
+});
+
 test('the same seed and attempt meet the same fault; another attempt has its own draw', () => {
   const plan: FaultPlan = { sms: { throttledShare: 0.5 } };
   const faultsOf = (seed: string, attempt: number) =>
@@ -71,6 +91,14 @@ describe('a plan from outside', () => {
       email: { replies: [{ share: 0.1, code: 450, text: 'later' }] },
       sms: { hangShare: 0, badNumberShare: 0.5 },
     },
+    {
+      twilio: {
+        refused: [{ share: 0.1, code: 21610 }],
+        undelivered: [],
+        callbacksMissingShare: 0.5,
+        callbacks: { copies: 5, lateMs: 100, shuffled: true },
+      },
+    },
   ];
   test.each(GOOD.map((plan) => [plan]))('%j is taken', (plan) => {
     expect(parseFaultPlan(plan)).toEqual(plan);
@@ -89,6 +117,11 @@ describe('a plan from outside', () => {
     [{ email: { tarpit: { share: 0.1 } } }, /tarpit/],
     [{ email: { replies: [{ share: 0.1, code: 250, text: 'ok' }] } }, /replies/],
     [{ email: { replies: {} } }, /replies/],
+    [{ twilio: { refused: [{ share: 0.1 }] } }, /refused/],
+    [{ twilio: { undelivered: 21610 } }, /undelivered/],
+    [{ twilio: { callbacks: { copies: 0 } } }, /callbacks/],
+    [{ twilio: { callbacks: { late: 5 } } }, /callbacks/],
+    [{ twilio: { pace: { perSecond: 1, latencyMs: 1 } } }, /no fault twilio.pace/],
   ];
   test.each(BAD)('%j is refused with a sentence', (plan, sentence) => {
     expect(parseFaultPlan(plan)).toMatch(sentence);

@@ -230,7 +230,8 @@ function isCodeShare(value: unknown): boolean {
 
 function isCallbackPlan(value: unknown): boolean {
   if (!isRecord(value)) return false;
-  const { copies = 1, lateMs = 0, shuffled = false } = value;
+  const { copies = 1, lateMs = 0, shuffled = false, ...others } = value;
+  if (Object.keys(others).length > 0) return false;
   return Number.isInteger(copies) && Number(copies) >= 1 && isDelay(lateMs) && typeof shuffled === 'boolean';
 }
 

@@ -15,8 +15,11 @@ import { bodyOf, jsonOrNull, signed } from './gateway.ts';
 /** A telephone rings so long, at the speed of life. */
 const RING_MS = 40_000;
 
+/** However fast an Exercise runs, a key that is pressed has time to be written down. */
+const RING_LEAST_MS = 400;
+
 /** People who take the call at all have taken it by then. */
-const TAKEN_BY_SHARE = 0.9;
+const TAKEN_BY_SHARE = 0.5;
 
 /** Vendors take timestamps that are no more than an hour away. */
 const CLOCK_APART_MS_MOST = 60 * 60_000;
@@ -217,7 +220,7 @@ function exerciseOf(value: unknown): { step: string; speed: number } | null {
 }
 
 function ringMs(exercise: { speed: number } | null): number {
-  return RING_MS / (exercise?.speed ?? 1);
+  return Math.max(RING_LEAST_MS, RING_MS / (exercise?.speed ?? 1));
 }
 
 function isNow(ms: number): boolean {

@@ -11,6 +11,8 @@ export type WebStandIn = {
   /** Every push as it came. */
   readonly pushes: { headers: IncomingMessage['headers']; body: string; replies: PushedReply[] }[];
   readonly visits: Visit[];
+  /** Every other JSON that was pushed, such as receipts and keys. */
+  readonly others: { path: string; headers: IncomingMessage['headers']; body: string }[];
   /** What each request is answered with; replies of a push that is not taken stay in `pushes`. */
   status: number;
   /** Replies that were taken, once each. */
@@ -30,6 +32,8 @@ export async function startWebStandIn(port = 0): Promise<WebStandIn> {
         const replies = JSON.parse(body) as PushedReply[];
         web.pushes.push({ headers: request.headers, body, replies });
         if (web.status < 300) for (const reply of replies) takenReplies.set(reply.id, reply);
+      } else if (request.headers['content-type'] === 'application/json') {
+        web.others.push({ path: request.url ?? '', headers: request.headers, body });
       } else {
         const form = Object.fromEntries(new URLSearchParams(body));
         web.visits.push({ method: request.method ?? '', path: request.url ?? '', form });
@@ -41,6 +45,7 @@ export async function startWebStandIn(port = 0): Promise<WebStandIn> {
     url: '',
     pushes: [],
     visits: [],
+    others: [],
     status: 200,
     taken: () => takenReplies,
     stop: async () => {

@@ -2,6 +2,7 @@
  * How Twilio calls back: a form by POST, signed over the URL and the fields. What the URL's fragment asks for is done: `rc`
  * repetitions on the faults that `rp` names.
  */
+import { setMaxListeners } from 'node:events';
 import twilio from 'twilio';
 import { Agent, request } from 'undici';
 import { backoff } from './reply-push.ts';
@@ -24,6 +25,8 @@ export type Callbacks = {
 export function createCallbacks(authToken: string): Callbacks {
   const agent = new Agent({ connections: CONNECTIONS, pipelining: 1 });
   const stopping = new AbortController();
+  // Every callback that waits for its repetition listens to this one signal.
+  setMaxListeners(0, stopping.signal);
   let waiting = 0;
 
   async function post(url: string, fields: Readonly<Record<string, string>>): Promise<CallbackAnswer> {

@@ -1,5 +1,6 @@
 /** What the sandbox's Twilio does with what it took: states that pass, callbacks about them, calls that are played, replies. */
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { draw } from './draws.ts';
 import type { AnswerWays } from './crowd.ts';
@@ -13,6 +14,9 @@ const API_VERSION = '2010-04-01';
 
 /** Of a telephone's ringing, when the last person has taken it. */
 const TAKEN_BY_SHARE = 0.8;
+
+/** Longer than any hand takes from the decision to the telephone. */
+const EXPECTED_MS_MOST = 60_000;
 
 /** Where people write to when nothing was sent to them: Twilio's magic number that is always valid. */
 const NUMBER = '+15005550006';
@@ -71,6 +75,8 @@ export function createTwilioCarriage(input: {
   const records = new Map<string, TwilioRecord>();
   const byNumber = new Map<string, TwilioRecord[]>();
   const stopping = new AbortController();
+  // Every call and late callback listens to this one signal.
+  setMaxListeners(0, stopping.signal);
   /** Callbacks about one message, where they come in order. */
   const queues = new Map<string, Promise<unknown>>();
   let waiting = 0;
@@ -85,18 +91,9 @@ export function createTwilioCarriage(input: {
   }
 
   async function take(record: TwilioRecord, code: number | null, fault: LedgerMessage['fault']) {
-    const ringMs = (record.ringSeconds * 1000) / (record.exercise?.speed ?? 1);
-    let pickUp: (taken: { key: string; done: (status: PushResult) => void }) => void = () => {};
-    const picked = new Promise<{ key: string; done: (status: PushResult) => void }>((resolve) => {
-      pickUp = resolve;
-    });
+    const ringing = new Ringing((record.ringSeconds * 1000) / (record.exercise?.speed ?? 1));
     const ways: AnswerWays =
-      record.kind === 'Messages'
-        ? { sms: async (reply) => (await push(reply)) || 'given-up' }
-        : {
-            voice: (key) => new Promise((done) => pickUp({ key, done })),
-            withinMs: ringMs * TAKEN_BY_SHARE,
-          };
+      record.kind === 'Messages' ? { sms: async (reply) => (await push(reply)) || 'given-up' } : ringing.ways;
     keep(record);
     await farSide.take({
       channel: record.kind === 'Messages' ? 'sms' : 'voice',
@@ -114,7 +111,7 @@ export function createTwilioCarriage(input: {
       ...(code === null ? { ways } : {}),
     });
     const carried =
-      record.kind === 'Messages' ? carryMessage(record, code) : carryCall(record, code, ringMs, picked);
+      record.kind === 'Messages' ? carryMessage(record, code) : carryCall(record, code, ringing);
     carried.catch((error: unknown) => {
       if (!stopping.signal.aborted) input.log(`The sandbox's Twilio failed: ${String(error)}`);
     });
@@ -130,22 +127,14 @@ export function createTwilioCarriage(input: {
     report(record, code === null ? 'delivered' : 'undelivered');
   }
 
-  async function carryCall(
-    record: TwilioRecord,
-    code: number | null,
-    ringMs: number,
-    picked: Promise<{ key: string; done: (status: PushResult) => void }>,
-  ): Promise<void> {
+  async function carryCall(record: TwilioRecord, code: number | null, ringing: Ringing): Promise<void> {
     report(record, 'initiated');
     if (code !== null) {
       record.code = code;
       return report(record, 'failed');
     }
     report(record, 'ringing');
-    const rung = new AbortController();
-    const signal = AbortSignal.any([rung.signal, stopping.signal]);
-    const taken = await Promise.race([picked, wait(ringMs, null, { signal })]);
-    rung.abort();
+    const taken = await ringing.taken(stopping.signal);
     if (ended(record)) return taken?.done('given-up');
     const keys = taken ? keysOf(farSide.seed, record.reference, taken.key) : [];
     const end: CallEnd | 'answered' = taken ? 'answered' : unansweredEnd(farSide.seed, record.reference);
@@ -295,6 +284,50 @@ export function createTwilioCarriage(input: {
     waiting: () => waiting,
     stop: () => stopping.abort(),
   };
+}
+
+type Taken = { key: string; done: (status: PushResult) => void };
+
+/** A telephone that rings until somebody takes it, or for so long. */
+class Ringing {
+  readonly ways: AnswerWays;
+  private readonly ringMs: number;
+  private expected = false;
+  private over = false;
+  private take: (taken: Taken) => void = () => {};
+
+  constructor(ringMs: number) {
+    this.ringMs = ringMs;
+    this.ways = {
+      expected: () => {
+        this.expected = true;
+      },
+      voice: (key) =>
+        new Promise((done) => {
+          if (this.over) done('given-up');
+          else this.take({ key, done });
+        }),
+      withinMs: ringMs * TAKEN_BY_SHARE,
+    };
+  }
+
+  /** Null where nobody took it. */
+  async taken(stopping: AbortSignal): Promise<Taken | null> {
+    const rung = new AbortController();
+    const signal = AbortSignal.any([rung.signal, stopping]);
+    const taken = new Promise<Taken>((resolve) => {
+      this.take = resolve;
+    });
+    // Who is about to take it is waited for: at a drill's speed it rings for milliseconds.
+    const silence = wait(this.expected ? EXPECTED_MS_MOST : this.ringMs, null, { signal });
+    try {
+      return await Promise.race([taken, silence]);
+    } finally {
+      this.over = true;
+      rung.abort();
+      silence.catch(() => undefined);
+    }
+  }
 }
 
 const INBOUND: TwilioRecord = {

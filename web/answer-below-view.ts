@@ -104,7 +104,7 @@ export function belowPage(link: AnswerLink, language: Language, seen: BelowSeen)
 function counts(below: Below, say: Say): Page {
   const { count, deeper } = below;
   return html`<h2>${say('below')}</h2>
-    <p>${say(count > 0 ? 'belowCount' : 'belowNone', { count, deeper })}</p>`;
+    <p>${say(count > 0 ? 'belowCount' : deeper > 0 ? 'belowNone' : 'belowClear', { count, deeper })}</p>`;
 }
 
 function more(below: Below, lines: number, say: Say): Page | '' {

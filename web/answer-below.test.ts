@@ -195,6 +195,14 @@ describe('an official vouches for units below', () => {
     ]);
     await say(means, { how: 'person', [`u${two}`]: 'received' });
     expect((await vouched()).at(-1)).toMatchObject({ unit_id: two, kind: 'received', how: 'in person' });
+    expect(await site.broken(warningId, [])).toEqual([]);
+    // The referee sees who vouches for a unit that is not below theirs.
+    await site.database.query(`update answers set unit_id = $2 where warning_id = $1`, [
+      warningId,
+      site.tree.unit('城'),
+    ]);
+    const broken = await site.broken(warningId, []);
+    expect(broken.find(({ number }) => number === 3)).toMatchObject({ counts: { notTheirs: 3 } });
   });
 
   it('also for a unit further down, but not beside, above or for their own', async () => {

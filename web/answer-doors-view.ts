@@ -60,14 +60,14 @@ function noted(note: DoorsNote, language: Language): Page {
 function doorsForm(doors: readonly Door[], language: Language, typed: Typed | null): Page {
   const say = speaker(language);
   const ticked = (name: string) => new Set(typed?.getAll(name));
-  const [reached, nobody] = [ticked('reached'), ticked('nobody')];
+  const [r, n] = [ticked('r'), ticked('n')];
   const all = typed?.get('mode') === 'all';
   return html`<form method="post">
     <input type="hidden" name="act" value="doors" />
     <input type="hidden" name="from" value="${doors[0]?.householdId ?? 0}" />
     <input type="hidden" name="until" value="${doors.at(-1)?.householdId ?? 0}" />
     <p>${say('doorsAsk')}</p>
-    ${doors.map((door) => doorLine(door, language, say, { reached, nobody }))}
+    <div class="doors">${doors.map((door) => doorLine(door, language, say, { r, n }))}</div>
     <fieldset>
       <legend>${say('doorsHow')}</legend>
       ${pick(say, { name: 'mode', value: 'ticked', word: 'doorsTicked', chosen: !all })}
@@ -77,20 +77,21 @@ function doorsForm(doors: readonly Door[], language: Language, typed: Typed | nu
   </form>`;
 }
 
+/** As short as HTML may be: `r` reached, `n` nobody there. */
 function doorLine(
   door: Door,
   language: Language,
   say: Say,
-  ticked: { reached: ReadonlySet<string>; nobody: ReadonlySet<string> },
+  ticked: { r: ReadonlySet<string>; n: ReadonlySet<string> },
 ): Page {
   const id = String(door.householdId);
-  const tick = (name: 'reached' | 'nobody', word: 'doorReached' | 'doorNobody') =>
-    dense`<label class=tick><input type=checkbox name=${name} value=${id}${ticked[name].has(id) ? raw(' checked') : ''}>${say(word)}</label>`;
+  const tick = (name: 'r' | 'n', word: 'doorReached' | 'doorNobody') =>
+    dense`<label><input type=checkbox name=${name} value=${id}${ticked[name].has(id) ? raw(' checked') : ''}>${say(word)}</label>`;
   const since =
     door.nobodyAt === null
       ? ''
       : dense` <span class=small>${say('doorNobodyAt', { time: shortTime(door.nobodyAt, language) })}</span>`;
-  return dense`<div class=item><p>${shortName(door.name)}${since}</p>${tick('reached', 'doorReached')}${tick('nobody', 'doorNobody')}</div>`;
+  return dense`<p>${shortName(door.name)}${since}<br>${tick('r', 'doorReached')}${tick('n', 'doorNobody')}`;
 }
 
 /** How many come before and after, with links to them. */

@@ -1,8 +1,6 @@
 /** The door-to-door task over HTTP and PostgreSQL: which households it lists, and what a leader may say of them. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { DELIVERY_ID_STRIDE } from '../db/pages.ts';
-import { answerNumber, answerToken, recipientName } from '../domain/links.ts';
-import { TEST_KEYS } from '../test/harness/local-cascade.ts';
+import { viewWarning } from '../operations/warnings.ts';
 import { startAnswerSite, type AnswerSite, type Means } from './testing.ts';
 
 let site: AnswerSite;
@@ -15,23 +13,8 @@ beforeAll(async () => {
 afterAll(() => site.stop());
 beforeEach(async () => {
   warningId = await site.issue();
-  means = await taskOf('组一');
+  means = await site.doorTask(warningId, '组一');
 });
-
-/** The link and number of a task to a unit's principal. */
-async function taskOf(unit: string): Promise<Means> {
-  const person = site.tree.person(unit);
-  const [page] = await site.database.query<{ id: number }>(
-    `insert into pages (cell_id, warning_id, revision, purpose, step, channel, audience, size, recipients, unit_ids)
-     select min(id), $1, 1, 'door to door', 0, 'sms', 'people', 1, array[$2::bigint], array[$3::int] from cells
-     where warning_id = $1 returning id`,
-    [warningId, person, site.tree.unit(unit)],
-  );
-  const token = answerToken(TEST_KEYS, (page?.id ?? 0) * DELIVERY_ID_STRIDE);
-  const number = answerNumber(TEST_KEYS, warningId, recipientName('people', person));
-  const wrong = String((Number(number) + 1) % 10_000).padStart(4, '0');
-  return { token, url: `${site.url}/a/${token}`, number, wrong };
-}
 
 const idOf = async (name: string) =>
   (await site.database.query<{ id: number }>('select id from households where name = $1', [name]))[0]?.id ??
@@ -70,8 +53,8 @@ describe('a door-to-door task', () => {
 
   it('is answered household by household', async () => {
     const reply = await report([
-      ['reached', '户一1'],
-      ['nobody', '户一2'],
+      ['r', '户一1'],
+      ['n', '户一2'],
     ]);
     const page = await reply.text();
     expect(page).toContain('已记录：告知 1 户，无人 1 户');
@@ -80,13 +63,16 @@ describe('a door-to-door task', () => {
     expect(page).toMatch(/户一2 <span class=small>\d+日.*去过，无人/);
     expect(await found()).toEqual([reached('户一1'), nobody('户一2')]);
     expect(await site.database.query('select 1 from inbox')).toEqual([]);
-    await report([['reached', '户一2']]);
+    const { tiers } = await viewWarning(site.database, warningId);
+    expect(tiers.find(({ tier }) => tier === 'household')).toMatchObject({ answered: 1 });
+    await report([['r', '户一2']]);
     expect((await found()).at(-1)).toEqual(reached('户一2'));
+    expect((await site.broken(warningId, [])).filter(({ number }) => number === 3)).toEqual([]);
   });
 
   it('is answered as a whole, but for those where nobody was', async () => {
     const [from, until] = [String(await idOf('户一1')), String(await idOf('户一3'))];
-    await report([['nobody', '户一2']], { mode: 'all', from, until });
+    await report([['n', '户一2']], { mode: 'all', from, until });
     expect(await found()).toEqual([reached('户一1'), nobody('户一2'), reached('户一3')]);
     const rest = await report([], { mode: 'all', from, until });
     expect(await rest.text()).toContain('3 户都已应答或告知');
@@ -103,12 +89,12 @@ describe('a door-to-door task', () => {
     const own = await site.means(warningId, await idOf('户一1'), 'households');
     await site.post(own.url, { answer: 'cannot', number: own.number });
     await report([
-      ['reached', '户一1'],
-      ['reached', '户一2'],
+      ['r', '户一1'],
+      ['r', '户一2'],
     ]);
     await report([
-      ['reached', '户一2'],
-      ['nobody', '户一1'],
+      ['r', '户一2'],
+      ['n', '户一1'],
     ]);
     expect(await found()).toEqual([
       {
@@ -126,8 +112,8 @@ describe('a door-to-door task', () => {
 
   it('says nothing of other units’ households', async () => {
     await report([
-      ['reached', '户二1'],
-      ['nobody', '户二2'],
+      ['r', '户二1'],
+      ['n', '户二2'],
     ]);
     await report([], { mode: 'all', from: '1', until: '2147483647' });
     expect(await found()).toEqual([reached('户一1'), reached('户一2'), reached('户一3')]);
@@ -136,14 +122,14 @@ describe('a door-to-door task', () => {
   it.each([
     ['with a wrong number', {}, 'wrong', 403],
     ['without a number', {}, '', 400],
-    ['with nothing ticked', { reached: '' }, 'right', 400],
-    ['both there and not there', { nobody: '户一1' }, 'right', 400],
+    ['with nothing ticked', { r: '' }, 'right', 400],
+    ['both there and not there', { n: '户一1' }, 'right', 400],
   ] as [string, Record<string, string>, string, number][])(
     'takes nothing %s',
     async (_, change, number, status) => {
-      const ticks = Object.entries({ reached: '户一1', ...change }).filter(([, name]) => name !== '');
+      const ticks = Object.entries({ r: '户一1', ...change }).filter(([, name]) => name !== '');
       const given = { right: means.number, wrong: means.wrong }[number] ?? '';
-      const reply = await report(ticks as [string, string][], { number: given });
+      const reply = await report(ticks, { number: given });
       expect(reply.status).toBe(status);
       // The ticks are kept, so that they need not be made again.
       const kept = (await reply.text()).match(/ checked>/g)?.length ?? 0;
@@ -154,7 +140,7 @@ describe('a door-to-door task', () => {
 
   it('is no task in the hand of another delivery', async () => {
     const rung = await site.means(warningId, site.tree.person('村一'));
-    const fields = { act: 'doors', number: rung.number, reached: String(await idOf('户一1')) };
+    const fields = { act: 'doors', number: rung.number, r: String(await idOf('户一1')) };
     expect((await site.post(rung.url, fields)).status).toBe(404);
     expect(await found()).toEqual([]);
   });
@@ -174,13 +160,13 @@ describe('a door-to-door task', () => {
        select $1, '第' || n || '号"&<' || repeat('长', 30), 'sms', '+86100000' || n, true from generate_series(1, 200) n`,
       [unit],
     );
-    means = await taskOf('组二');
+    means = await site.doorTask(warningId, '组二');
     const seen = new Set<string>();
     let url: string | null = means.url;
     for (let pages = 0; url !== null && pages < 20; pages += 1) {
       const page: string = await (await fetch(url)).text();
       expect(Buffer.byteLength(page)).toBeLessThanOrEqual(14 * 1024 - 600);
-      const ids = [...page.matchAll(/name=reached value=(\d+)/g)].map(([, id]) => id ?? '');
+      const ids = [...page.matchAll(/name=r value=(\d+)/g)].map(([, id]) => id ?? '');
       expect(ids.length).toBeLessThanOrEqual(60);
       for (const id of ids) seen.add(id);
       const next: string | undefined = /\?from=(\d+)&/.exec(page)?.[1];

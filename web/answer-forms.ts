@@ -30,7 +30,7 @@ const ANSWERS: Readonly<Record<string, AnswerKind>> = {
 const DONE_COUNT_MAX = 1_000_000;
 
 /** What is shown again after an error: fields of our forms, never the number, no longer than a field takes. */
-const KEPT_NAME = /^(act|answer|count|how|below|mode|from|until|reached|nobody|[uct][0-9]{1,10})$/;
+const KEPT_NAME = /^(act|answer|count|how|below|mode|from|until|[rn]|[uct][0-9]{1,10})$/;
 const KEPT_CHARACTERS_MAX = 16;
 const COUNT_CHARACTERS_MAX = 7;
 const KEPT_FIELDS_MAX = 80;
@@ -92,7 +92,7 @@ function readBelow(typed: Typed): AnswerForm | Fault {
 
 function readDoors(typed: Typed): AnswerForm | Fault {
   const idsOf = (name: string) => typed.getAll(name).flatMap((value) => idOf(value) ?? []);
-  const [reached, nobody] = [idsOf('reached'), idsOf('nobody')];
+  const [reached, nobody] = [idsOf('r'), idsOf('n')];
   if (reached.some((id) => nobody.includes(id))) return { fault: 'bothTicked' };
   const [from, until] = [idOf(typed.get('from')), idOf(typed.get('until'))];
   const rest = typed.get('mode') === 'all' && from !== null && until !== null ? { from, until } : null;

@@ -6,7 +6,16 @@ import { cancelWarning } from '../operations/warnings.ts';
 import { waitUntil } from '../runtime/processes.ts';
 import { TEST_KEYS } from '../test/harness/local-cascade.ts';
 import { holdPost } from '../test/harness/small-tree.ts';
-import { sendRaw, startAnswerSite, startLine, type AnswerSite, type Line, type Means } from './testing.ts';
+import { answerPageRoutes } from './answer-page.ts';
+import {
+  scan,
+  sendRaw,
+  startAnswerSite,
+  startLine,
+  type AnswerSite,
+  type Line,
+  type Means,
+} from './testing.ts';
 
 let line: Line;
 let site: AnswerSite;
@@ -181,55 +190,13 @@ describe('a link takes five wrong numbers', () => {
   });
 
   it('so that a scanner that follows all links and sends all forms filled in answers nothing in 2,000 visits', async () => {
-    const warningId = await site.issue();
-    const people = ['城', '区', '乡一', '乡二', '村一', '村二', '组一', '组二'];
-    const links = await Promise.all(people.map((unit) => site.means(warningId, site.tree.person(unit))));
-    const before = await site.answers();
-    const guess = guesses(20_260_709);
-    const visits = Array.from({ length: 2_000 }, (_, index) => links[index % links.length]).values();
-    const forms: number[] = [];
-    const scan = async () => {
-      for (const means of visits) if (means) forms.push(await visitAsScanner(means.url, guess));
-    };
-    await Promise.all(Array.from({ length: 8 }, scan));
-    expect(forms).toHaveLength(2_000);
-    expect(forms.reduce((sum, sent) => sum + sent, 0)).toBeGreaterThanOrEqual(links.length * WRONG_TRIES_MAX);
+    const { links, forms, answers } = await scan(site, 2_000);
+    expect(forms).toBeGreaterThanOrEqual(links.length * WRONG_TRIES_MAX);
     for (const means of links) expect(await triesOf(means)).toBe(WRONG_TRIES_MAX);
-    // Eight links take forty guesses of ten thousand: 0.4 % to hit, once for these keys and this seed.
-    expect(await site.answers()).toBe(before);
+    // Ten links take fifty guesses of ten thousand: 0.5 % to hit.
+    expect(answers).toBe(0);
   });
 });
-
-/** Opens the page, follows what it links to, sends each form with each choice and every other field filled. Forms sent. */
-async function visitAsScanner(url: string, guess: () => string): Promise<number> {
-  const page = await (await fetch(url)).text();
-  for (const [, href] of page.matchAll(/href="([^"]*)"/g)) await fetch(new URL(href ?? '', url));
-  if (!page.includes('<form')) return 0;
-  const choices = [...page.matchAll(/type="radio"[^>]*value="([^"]*)"/g)].map(([, value]) => value ?? '');
-  const choice = choices[Number(guess()) % choices.length] ?? '';
-  const fields = new URLSearchParams({ answer: choice });
-  for (const [tag] of page.matchAll(/<input[^>]*>/g)) {
-    const name = /name="([^"]*)"/.exec(tag)?.[1] ?? '';
-    if (!tag.includes('radio')) fields.set(name, guess());
-  }
-  // The number of people belongs to one choice only: a clever scanner leaves it empty with the others.
-  if (choice !== 'done') fields.set('count', '');
-  await (await fetch(url, { method: 'POST', body: fields })).text();
-  return 1;
-}
-
-/** Four digits from a seeded generator (mulberry32). */
-function guesses(seed: number): () => string {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return String((mixed ^ (mixed >>> 14)) >>> 0)
-      .slice(-4)
-      .padStart(4, '0');
-  };
-}
 
 /** Whether a try of a link waits for another to commit. */
 const waitingTries = async () =>
@@ -244,6 +211,40 @@ const waitingCommits = async () => (await site.database.query(HELD_COMMITS)).len
 
 const COMMIT_LOCK = 4_711;
 const HELD_COMMITS = `select pid from pg_locks where locktype = 'advisory' and objid = ${COMMIT_LOCK} and not granted`;
+
+describe('an address', () => {
+  it('that enters a hundred wrong numbers by many links is put off, and no other', async () => {
+    const routes = answerPageRoutes({
+      database: site.database,
+      keys: TEST_KEYS,
+      log: () => undefined,
+      proxies: 1,
+    });
+    const people = ['城', '区', '乡一', '乡二', '村一', '村二', '组一', '组二'];
+    const send = (means: Means, number: string, address: string) =>
+      routes.request(`/a/${means.token}`, {
+        method: 'POST',
+        body: new URLSearchParams(received(number)),
+        headers: { 'x-forwarded-for': address },
+      });
+    const statuses: number[] = [];
+    while (statuses.length < 100) {
+      const warningId = await site.issue();
+      for (const unit of people) {
+        const means = await site.means(warningId, site.tree.person(unit));
+        // Four of a link: it stays open, and only the address is at its end.
+        for (let wrong = 0; wrong < 4; wrong += 1)
+          statuses.push((await send(means, means.wrong, '198.51.100.1')).status);
+      }
+    }
+    expect(statuses.slice(0, 100)).toEqual(new Array(100).fill(403));
+    const means = await meansOf('村一');
+    const put = await send(means, means.number, '198.51.100.1');
+    expect([put.status, await put.text()]).toEqual([429, expect.stringContaining('请过一分钟再试')]);
+    expect(await answersTo(means)).toEqual([]);
+    expect((await send(means, means.number, '198.51.100.2')).status).toBe(200);
+  });
+});
 
 describe('dead links', () => {
   it('look alike, whether forged, altered, made up or never sent, and leave no row', async () => {

@@ -13,9 +13,10 @@ import {
   type AnswerLink,
   type RefusedLink,
 } from '../operations/answer-links.ts';
-import { answerForBelow, listBelow } from '../operations/below.ts';
+import { answerForBelow, countDeeperSeldom, listBelow } from '../operations/below.ts';
 import { answerDoors, openDoors } from '../operations/doors.ts';
 import { answerOthers, listOtherWarnings } from '../operations/other-warnings.ts';
+import { addressLimit, clientAddress } from './addresses.ts';
 import { belowPage } from './answer-below-view.ts';
 import { doorsPage } from './answer-doors-view.ts';
 import { idOf, readForm, typedIn, type AnswerForm, type OwnForm, type Typed } from './answer-forms.ts';
@@ -23,20 +24,24 @@ import { closedPage, deadPage, formPage, notNowPage, recordedPage, type Wrong } 
 import { sayOnPage, type AnswerWord } from './answer-words.ts';
 import { limitBody } from './body.ts';
 
-type Env = { Variables: { typed: Typed } };
+type Env = { Variables: { typed: Typed; wrongNumber: () => void } };
 type Exchange = Context<Env>;
 
 /** What a form of sixty households holds when all of them are ticked; what is larger does not come from it. */
 const FORM_BYTES_MAX = 4_096;
 const RETRY_AFTER_SECONDS = 5;
+const BUSY_AFTER_SECONDS = 60;
 
 export function answerPageRoutes(input: {
   database: Database;
   keys: AnswerKeys;
   log: (line: string) => void;
+  /** Proxies of our own in front; @default 0 */
+  proxies?: number;
 }): Hono<Env> {
-  const { database, keys, log } = input;
+  const { database, keys, log, proxies = 0 } = input;
   const pages = answerPages(database, keys);
+  const wrongNumbers = addressLimit();
   const routes = new Hono<Env>();
   routes.get('/a/:token', async (context) => {
     const link = await openAnswerLink(database, keys, context.req.param('token'));
@@ -53,6 +58,12 @@ export function answerPageRoutes(input: {
     const fields = new URLSearchParams(await context.req.text());
     const typed = typedIn(fields);
     context.set('typed', typed);
+    const address = clientAddress(context, proxies);
+    context.set('wrongNumber', () => wrongNumbers.count(address));
+    if (wrongNumbers.isOver(address)) {
+      context.header('retry-after', String(BUSY_AFTER_SECONDS));
+      return context.html(notNowPage(typed), 429);
+    }
     const given = { token: context.req.param('token'), number: fields.get('number') ?? '' };
     const form = readForm(typed);
     if (!('fault' in form)) return pages.take(context, given, form);
@@ -79,6 +90,7 @@ type Given = { token: string; number: string };
 /** The states of the page, with what is read for each. */
 function answerPages(database: Database, keys: AnswerKeys) {
   const takeAnswer = answersByLink(database, keys);
+  const countDeeper = countDeeperSeldom(database);
 
   /** The page of a link: of a warning, or of a door-to-door task. What the many do not have is not read. */
   async function open(context: Exchange, link: AnswerLink, wrong: Wrong | null): Promise<string> {
@@ -90,7 +102,7 @@ function answerPages(database: Database, keys: AnswerKeys) {
         return doorsPage(link, language, doors, wrong ? { wrong: wrong.note, typed: wrong.typed } : null);
     }
     const official = { warningId: link.warningId, personId: link.recipientId };
-    const below = link.hasBelow ? await listBelow(database, official) : null;
+    const below = link.hasBelow ? await listBelow(database, official, countDeeper) : null;
     const others = link.hasOthers ? await listOtherWarnings(database, official) : [];
     return formPage(link, language, { below, others }, wrong);
   }
@@ -116,7 +128,9 @@ function answerPages(database: Database, keys: AnswerKeys) {
     if (outcome.kind !== 'recorded') return refuse(context, outcome);
     // What was recorded is thanked for, whether or not the list can be read.
     const asked = form.below
-      ? await answerForBelow(database, keys, { ...given, vouched: [], how: 'telephone' }).catch(() => null)
+      ? await answerForBelow(database, keys, { ...given, vouched: [], how: 'telephone' }, countDeeper).catch(
+          () => null,
+        )
       : null;
     const { link, late } = outcome;
     return context.html(
@@ -137,7 +151,7 @@ function answerPages(database: Database, keys: AnswerKeys) {
     given: Given,
     form: Extract<AnswerForm, { act: 'below' }>,
   ): Promise<Response> {
-    const outcome = await answerForBelow(database, keys, { ...given, ...form });
+    const outcome = await answerForBelow(database, keys, { ...given, ...form }, countDeeper);
     if (outcome.kind !== 'admitted') return refuse(context, outcome);
     const link = await openAnswerLink(database, keys, given.token);
     if (!link) return refuse(context, { kind: 'no such link' });
@@ -166,6 +180,7 @@ function answerPages(database: Database, keys: AnswerKeys) {
       case 'no number':
         return wrong(context, refused.link, 'noNumber', 400);
       case 'wrong number':
+        context.get('wrongNumber')();
         return wrong(context, refused.link, 'wrongNumber', 403, refused.triesLeft);
       default:
         return refused satisfies never;

@@ -39,9 +39,9 @@ fieldset{border:0;margin:16px 0;padding:0}legend{font-weight:bold;padding:0}
 .field{display:block;margin:12px 0 4px}.inner{margin:0 0 16px 42px}.box{font-size:1.3em;width:7em;max-width:90%;min-height:44px;padding:6px;border:2px solid #444;background:#fff;color:#111}
 button{font-size:1.2em;min-height:52px;padding:12px;margin:16px 0 0;width:100%;background:#0b3d0b;color:#fff;border:0}
 input:focus,select:focus,button:focus,a:focus{outline:3px solid #003f87;outline-offset:2px}.small{font-size:.9em;color:#333}.wrap{word-wrap:break-word}
-section{border-top:3px solid #111;margin:24px 0 0;padding:12px 0 0}.item{border-bottom:1px solid #444;padding:8px 0}.item p{margin:0}
-.item select,.item .count{font-size:1em;min-height:44px;border:2px solid #444;background:#fff;color:#111}.item .count{width:5em;padding:0 4px}
-.tick{display:inline-block;min-height:44px;min-width:44px;line-height:44px;margin-right:20px}.tick input{width:24px;height:24px;margin:0 6px 0 0;vertical-align:middle}`;
+section{border-top:3px solid #111;margin:24px 0 16px;padding:12px 0 0}.item{border-bottom:1px solid #444;padding:8px 0}.item p{margin:0}
+.item label{display:inline-block;margin:4px 12px 4px 0}.item select,.item .count{font-size:1em;min-height:44px;border:2px solid #444;background:#fff;color:#111}.item .count{width:5em;padding:0 4px}
+.doors p{border-bottom:1px solid #444}.doors label{display:inline-block;line-height:44px;margin-right:20px}.doors input{width:24px;height:24px;margin:0 6px 0 0;vertical-align:middle}`;
 
 export function shell(language: Language, title: string, body: Page): string {
   const page = html`<!doctype html>

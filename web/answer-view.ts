@@ -40,6 +40,10 @@ export function formPage(link: AnswerLink, language: Language, beside: Beside, w
   const say = speaker(language);
   const typed = wrong?.typed ?? null;
   const { below, others } = beside;
+  const section = (lines: number) =>
+    below ? belowSection(below, language, { lines: Math.max(0, lines - others.length), typed }) : '';
+  // Whoever was answering for others goes on with that.
+  const again = typed?.get('act') === 'below';
   // What is to be answered goes before what is to be seen.
   return fitting(others.length + (below?.units.length ?? 0), (lines) =>
     framed(
@@ -47,7 +51,7 @@ export function formPage(link: AnswerLink, language: Language, beside: Beside, w
       language,
       say('title'),
       html`${wrong ? noteBox(language, wrong.note) : ''}
-        ${link.late ? noteBox(language, endedNote(link, language)) : ''}
+        ${link.late ? noteBox(language, endedNote(link, language)) : ''} ${again ? section(lines) : ''}
         <p>${language === 'zh' ? link.textZh : link.textEn}</p>
         <p><strong>${say('to', { units: unitNames(link.units, language) })}</strong></p>
         ${said(link, language)}
@@ -73,8 +77,7 @@ export function formPage(link: AnswerLink, language: Language, beside: Beside, w
           ${others.length > 0 ? othersFields(others.slice(0, lines), language, typed) : ''}
           ${below ? raw('<input type="hidden" name="below" value="1">') : ''} ${numberAndButton(say, 'send')}
         </form>
-        ${otherLanguage(language)}
-        ${below ? belowSection(below, language, { lines: Math.max(0, lines - others.length), typed }) : ''}`,
+        ${otherLanguage(language)} ${again ? '' : section(lines)}`,
     ),
   );
 }

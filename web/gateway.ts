@@ -57,10 +57,13 @@ export type GatewayDoor = {
 export function gatewayRoutes(input: {
   database: Database;
   keys: AnswerKeys;
-  secret: string | undefined;
+  /** Each gateway's own. One provider of both may sign keys by the secret of its SMS, where calls have none. */
+  secrets: { sms: string | undefined; voice: string | undefined };
   door: GatewayDoor | null;
 }): Hono {
-  const { database, keys, secret, door } = input;
+  const { database, keys, door } = input;
+  const { sms, voice } = input.secrets;
+  const trusted = { replies: [sms], receipts: [sms, voice], keys: [voice ?? sms] };
   const routes = new Hono();
   const limit = limitBody(BODY_BYTES_MAX, (context) => {
     // The rest is not read: the connection ends with the answer.
@@ -78,8 +81,10 @@ export function gatewayRoutes(input: {
       const timestamp = context.req.header('x-gateway-timestamp') ?? '';
       const signature = context.req.header('x-gateway-signature') ?? '';
       const body = Buffer.from(await context.req.arrayBuffer());
-      if (secret === undefined || !signed(secret, timestamp, body, signature))
-        return context.json({ error: 'not accepted' }, 403);
+      const isOurs = trusted[kind].some(
+        (secret) => secret !== undefined && signed(secret, timestamp, body, signature),
+      );
+      if (!isOurs) return context.json({ error: 'not accepted' }, 403);
       const list = pushSchema.safeParse(parseJson(body.toString()));
       if (!list.success) return context.json({ error: `not a list of at most ${ITEMS_MAX} ${kind}` }, 400);
       // One that is malformed would be so again: it is named, and its neighbours are stored.

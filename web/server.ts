@@ -54,8 +54,9 @@ export async function startWeb(input: {
       : await startWebMetrics({ address: config.FENGHUO_METRICS_ADDRESS, database });
   const app = new Hono();
   if (metrics) app.use(metrics.measure);
-  app.route('/', answerPageRoutes({ database, keys, log }));
-  app.route('/', gatewayRoutes({ database, keys, secret: config.FENGHUO_GATEWAY_SECRET, door: gateway }));
+  app.route('/', answerPageRoutes({ database, keys, log, proxies: config.FENGHUO_WEB_PROXIES }));
+  const secrets = { sms: config.FENGHUO_GATEWAY_SECRET, voice: config.FENGHUO_VOICE_GATEWAY_SECRET };
+  app.route('/', gatewayRoutes({ database, keys, secrets, door: gateway }));
   const catchUp =
     twilio && (await serveTwilio(app, { database, keys, log, publicUrl: config.FENGHUO_PUBLIC_URL }, twilio));
   app.get('/healthz', async (context) => {

@@ -2,6 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { gatewayReceipt } from '../channels/gateway-receipts.ts';
+import { callReport, isMachine, messageReport } from '../channels/twilio-results.ts';
 import { readConfig } from '../config.ts';
 import type { Database } from '../db/database.ts';
 import { DELIVERY_ID_STRIDE } from '../db/pages.ts';
@@ -12,13 +13,24 @@ import { issueWarning, type WarningRequest } from '../operations/warnings.ts';
 import { freePort } from '../runtime/processes.ts';
 import { testDatabase } from '../test/database.ts';
 import { recordingChannel, runUntilQuiet, TEST_KEYS } from '../test/harness/local-cascade.ts';
+import { guesses, visitAsScanner } from '../test/harness/scanner.ts';
 import { plantSmallTree, type SmallTree } from '../test/harness/small-tree.ts';
 import type { GatewayDoor } from './gateway.ts';
 import { startWeb } from './server.ts';
+import type { TwilioDoor } from './twilio.ts';
 
 export const GATEWAY_SECRET = 'a gateway secret of the tests';
 
 export type SaidBack = Parameters<GatewayDoor['sayBack']>[0];
+
+/** Twilio's account of the tests; nothing is listed of what came in. */
+export const TWILIO = {
+  accountSid: `AC${'0'.repeat(32)}`,
+  authToken: 'a token of the tests',
+  live: false,
+  ...{ messageReport, callReport, isMachine },
+  inbound: { since: async () => [] },
+} satisfies TwilioDoor;
 
 /** What one recipient of a warning holds in their hand. */
 export type Means = { token: string; url: string; number: string; wrong: string };
@@ -31,6 +43,8 @@ export type AnswerSite = {
   issue(change?: Partial<WarningRequest>): Promise<number>;
   /** The link and number of a recipient's first message. */
   means(warningId: number, recipientId: number, audience?: 'people' | 'households'): Promise<Means>;
+  /** Writes a door-to-door task for a unit, and gives what its principal holds. */
+  doorTask(warningId: number, unit: string): Promise<Means>;
   post(url: string, fields: Record<string, string>): Promise<Response>;
   /** Pushes replies, receipts or keys as the gateway does. */
   push(items: unknown, change?: Partial<Push>, kind?: 'replies' | 'receipts' | 'keys'): Promise<Response>;
@@ -66,8 +80,20 @@ export async function startAnswerSite(
     FENGHUO_GATEWAY_SECRET: GATEWAY_SECRET,
   });
   const gateway = door ?? { receiptOf: gatewayReceipt, sayBack: (back: SaidBack) => void said.push(back) };
-  const web = await startWeb({ config, keys: TEST_KEYS, log: (line) => log.push(line), gateway });
+  const web = await startWeb({
+    config,
+    keys: TEST_KEYS,
+    log: (line) => log.push(line),
+    gateway,
+    twilio: TWILIO,
+  });
   const channels = CHANNELS.map((channel) => recordingChannel(channel));
+  const held = (deliveryId: number, warningId: number, name: string): Means => {
+    const token = answerToken(TEST_KEYS, deliveryId);
+    const number = answerNumber(TEST_KEYS, warningId, name);
+    const wrong = String((Number(number) + 1) % 10_000).padStart(4, '0');
+    return { token, url: `${web.url}/a/${token}`, number, wrong };
+  };
   return {
     database,
     tree,
@@ -93,10 +119,17 @@ export async function startAnswerSite(
         [warningId, recipientId, audience, DELIVERY_ID_STRIDE],
       );
       if (!row) throw new RangeError('this recipient was sent nothing');
-      const token = answerToken(TEST_KEYS, row.id);
-      const number = answerNumber(TEST_KEYS, warningId, recipientName(audience, recipientId));
-      const wrong = String((Number(number) + 1) % 10_000).padStart(4, '0');
-      return { token, url: `${web.url}/a/${token}`, number, wrong };
+      return held(row.id, warningId, recipientName(audience, recipientId));
+    },
+    async doorTask(warningId, unit) {
+      const person = tree.person(unit);
+      const [page] = await database.query<{ id: number }>(
+        `insert into pages (cell_id, warning_id, revision, purpose, step, channel, audience, size, recipients, unit_ids)
+         select min(id), $1, 1, 'door to door', 0, 'sms', 'people', 1, array[$2::bigint], array[$3::int] from cells
+         where warning_id = $1 returning id`,
+        [warningId, person, tree.unit(unit)],
+      );
+      return held((page?.id ?? 0) * DELIVERY_ID_STRIDE, warningId, recipientName('people', person));
     },
     post: (url, fields) => fetch(url, { method: 'POST', body: new URLSearchParams(fields) }),
     push(items, change = {}, kind = 'replies') {
@@ -130,6 +163,36 @@ export async function startAnswerSite(
       await database.close();
     },
   };
+}
+
+/**
+ * Lets a mail scanner visit links of all kinds: of officials with silent units below and other warnings, of group leaders, and
+ * door-to-door tasks. Gives the links, the forms it sent and the answers that came of them.
+ */
+export async function scan(
+  site: AnswerSite,
+  visitsMost: number,
+): Promise<{ links: Means[]; forms: number; answers: number }> {
+  await site.issue({ level: 'orange' });
+  const warningId = await site.issue();
+  await site.database.query('update unit_states set silent_at = clock_timestamp() where warning_id = $1', [
+    warningId,
+  ]);
+  const people = ['城', '区', '乡一', '乡二', '村一', '村二', '组一', '组二'];
+  const links = await Promise.all(people.map((unit) => site.means(warningId, site.tree.person(unit))));
+  for (const unit of ['组一', '组二']) links.push(await site.doorTask(warningId, unit));
+  const before = await site.answers();
+  const visits = Array.from({ length: visitsMost }, (_, index) => index % links.length).values();
+  const guess = links.map((_, index) => guesses(20_260_709 + index));
+  let forms = 0;
+  const lane = async () => {
+    for (const index of visits) {
+      const sent = await visitAsScanner(links[index]?.url ?? '', guess[index] ?? (() => ''));
+      forms += sent;
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, lane));
+  return { links, forms, answers: (await site.answers()) - before };
 }
 
 /** A line to PostgreSQL that a test can cut: connections end, and no new one is taken until it is mended. */

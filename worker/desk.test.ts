@@ -67,7 +67,7 @@ it('costs no statement where all is well and no rate is set, but one look a seco
   for (let message = 0; message < 1_000; message += 1) {
     expect(desk.closedForMs('s0')).toBe(0);
     expect(desk.admit('s0', exerciseMessage(), 1_000)).toBe(true);
-    desk.heard('s0', WELL);
+    desk.heard('s0', WELL, false);
   }
   await desk.close();
   expect(statements).toEqual(['insert into senders', 'read-sender-health']);
@@ -80,7 +80,7 @@ describe('a circuit', () => {
     ['provider-out', 3_600],
   ] as const)('closes by %s, for %i seconds, in both workers', async (reason, seconds) => {
     const [one, other] = [openDesk(), openDesk()];
-    one.heard('s0', resultOf(reason));
+    one.heard('s0', resultOf(reason), false);
     expect(one.closedForMs('s0')).toBeGreaterThan(0);
     await closed();
     expect(await health()).toMatchObject({ reason, failures: 1 });
@@ -92,26 +92,26 @@ describe('a circuit', () => {
   it('closes by five messages in a row that did not get through, and not by four', () => {
     const desk = openDesk();
     for (const result of [FAILING, FAILING, FAILING, FAILING, WELL, FAILING, FAILING, FAILING, FAILING]) {
-      desk.heard('s0', result);
+      desk.heard('s0', result, false);
       expect(desk.closedForMs('s0')).toBe(0);
     }
-    desk.heard('s0', FAILING);
+    desk.heard('s0', FAILING, false);
     expect(desk.closedForMs('s0')).toBeGreaterThan(0);
   });
 
-  it('of a channel’s only sender does not close by messages that may have been taken', () => {
+  it('of a message’s only sender does not close by what may have been taken', () => {
     const unknown: SendResult = { outcome: 'unknown', reason: 'timeout' };
-    const [alone, beside] = [openDesk(), openDesk([{}, {}])];
+    const [alone, beside] = [openDesk(), openDesk()];
     for (let message = 0; message < 10; message += 1) {
-      alone.heard('s0', unknown);
-      beside.heard('s0', unknown);
+      alone.heard('s0', unknown, false);
+      beside.heard('s0', unknown, true);
     }
     expect([alone.closedForMs('s0') > 0, beside.closedForMs('s0') > 0]).toEqual([false, true]);
   });
 
   it('lets one probe of all workers through when its time is over, and opens by its success', async () => {
     const [one, other] = [openDesk(), openDesk()];
-    one.heard('s0', resultOf('config'));
+    one.heard('s0', resultOf('config'), false);
     await closed();
     await knows(other, true);
     await passTime();
@@ -119,7 +119,7 @@ describe('a circuit', () => {
     const admitted = await Promise.all([admit(one), admit(one), admit(other), admit(other)]);
     expect(admitted.filter(Boolean)).toHaveLength(1);
     const prober = admitted[0] || admitted[1] ? one : other;
-    prober.heard('s0', WELL);
+    prober.heard('s0', WELL, false);
     expect(await admit(prober)).toBe(true);
     await waitUntil(async () => (await health())?.reason === null, {
       deadlineMs: 10_000,
@@ -132,13 +132,13 @@ describe('a circuit', () => {
   });
 
   it('stays closed longer when the probe fails too', async () => {
-    const desk = openDesk([{}, {}]);
-    for (let message = 0; message < 5; message += 1) desk.heard('s0', FAILING);
+    const desk = openDesk();
+    for (let message = 0; message < 5; message += 1) desk.heard('s0', FAILING, true);
     await closed();
     await passTime();
-    await knows(desk, false);
+    await knows(desk, true);
     expect(await admit(desk)).toBe(true);
-    desk.heard('s0', FAILING);
+    desk.heard('s0', FAILING, true);
     await waitUntil(async () => (await health())?.failures === 2, {
       deadlineMs: 10_000,
       what: 'the second time',
@@ -148,8 +148,8 @@ describe('a circuit', () => {
 
   it('is not opened by a message that had left before it closed', async () => {
     const desk = openDesk();
-    desk.heard('s0', resultOf('config'));
-    desk.heard('s0', WELL);
+    desk.heard('s0', resultOf('config'), false);
+    desk.heard('s0', WELL, false);
     expect(desk.closedForMs('s0')).toBeGreaterThan(0);
   });
 
@@ -158,7 +158,7 @@ describe('a circuit', () => {
     const senders: DeskSender[] = [{ id: 's0', channel: 'sms', perSecond: null }];
     const desk = createDesk({ database: away, senders, log: () => undefined });
     expect(desk.closedForMs('s0')).toBe(0);
-    desk.heard('s0', resultOf('config'));
+    desk.heard('s0', resultOf('config'), false);
     expect(desk.closedForMs('s0')).toBeGreaterThan(0);
     await desk.close();
   });
@@ -166,7 +166,7 @@ describe('a circuit', () => {
 
 it('halves the rate of a sender that is told to slow down, and nothing where there is no rate', async () => {
   const desk = openDesk([{ perSecond: 50 }, {}]);
-  for (const id of ['s0', 's0', 's0', 's1']) desk.heard(id, resultOf('throttled'));
+  for (const id of ['s0', 's0', 's0', 's1']) desk.heard(id, resultOf('throttled'), false);
   await desk.close();
   expect(statements.filter((name) => name === 'slow-sender')).toHaveLength(1);
   expect(desk.closedForMs('s0')).toBe(0);

@@ -45,9 +45,13 @@ const RANKS = Object.fromEntries(LEVELS.map(({ id }, rank) => [id, rank])) as Re
   number
 >;
 
+type ClosingNews = Exclude<SenderNews, 'well' | 'slows down'>;
+
+/** What one message said of its sender. */
+type Word<News = SenderNews> = { news: News; reason: string; othersCanCarry: boolean };
+
 type Desked = {
   sender: DeskSender;
-  othersCanCarry: boolean;
   turns: TurnKeeper | null;
   /** The circuit, as this worker knows it; open without a reason. `until` is of our monotonic clock. */
   circuit: { reason: string | null; until: number; failures: number };
@@ -89,7 +93,7 @@ export function createDesk(input: {
 
   const desked = new Map(
     senders.map((sender): [string, Desked] => {
-      const { id, channel, perSecond } = sender;
+      const { id, perSecond } = sender;
       const reserve: Parameters<typeof keepTurns>[0]['reserve'] = async (ask) => {
         await registered();
         return reserveTurns(database, { ...ask, id, leadMs: LEAD_MS, share: SHARE });
@@ -98,7 +102,6 @@ export function createDesk(input: {
         id,
         {
           sender,
-          othersCanCarry: senders.some((other) => other.channel === channel && other.id !== id),
           turns: perSecond === null ? null : keepTurns({ perSecond, reserve }),
           circuit: { reason: null, until: 0, failures: 0 },
           changedAt: -Infinity,
@@ -164,18 +167,19 @@ export function createDesk(input: {
     return taken;
   }
 
-  function heard(id: string, result: SendResult): void {
+  function heard(id: string, result: SendResult, othersCanCarry: boolean): void {
     const one = of(id);
-    const news = newsOf(result, one.othersCanCarry);
+    const news = newsOf(result, othersCanCarry);
     if (news === 'well' && one.circuit.reason === null && !one.probing) {
       one.failuresInARow = 0;
       return;
     }
-    learn(one, news, 'reason' in result ? result.reason : '');
+    learn(one, { news, reason: 'reason' in result ? result.reason : '', othersCanCarry });
   }
 
-  function learn(one: Desked, news: SenderNews, reason: string): void {
+  function learn(one: Desked, word: Word): void {
     const { probing } = one;
+    const { news } = word;
     switch (news) {
       case 'well':
         one.failuresInARow = 0;
@@ -187,10 +191,10 @@ export function createDesk(input: {
         return slowDown(one);
       case 'failing':
         one.failuresInARow += 1;
-        if (probing || one.failuresInARow >= FAILURES_MOST) close(one, news, reason);
+        if (probing || one.failuresInARow >= FAILURES_MOST) close(one, { ...word, news });
         return;
       default:
-        return close(one, news, reason);
+        return close(one, { ...word, news });
     }
   }
 
@@ -202,11 +206,11 @@ export function createDesk(input: {
     inBackground(() => slowSender(database, one.sender.id, SLOWED_MS));
   }
 
-  function close(one: Desked, news: Exclude<SenderNews, 'well' | 'slows down'>, reason: string): void {
+  function close(one: Desked, { news, reason, othersCanCarry }: Word<ClosingNews>): void {
     // The other messages of the same moment say the same.
     if (one.circuit.reason !== null && !one.probing) return;
     const failures = one.circuit.failures + 1;
-    const forMs = closedMs(news, failures, one.othersCanCarry);
+    const forMs = closedMs(news, failures, othersCanCarry);
     change(one, { reason, failures, until: performance.now() + forMs });
     one.probing = false;
     one.failuresInARow = 0;

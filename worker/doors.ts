@@ -37,7 +37,9 @@ type TwilioDoor = {
 export function createDoors(config: Config): Doors {
   const { FENGHUO_GATEWAY_URL: url, FENGHUO_GATEWAY_SECRET: secret, FENGHUO_ISSUER: signature } = config;
   const live = config.FENGHUO_CHANNELS === 'live';
-  const back = url && secret ? createSmsBack({ url, secret, signature, live }) : null;
+  const { back: template } = config.FENGHUO_GATEWAY_TEMPLATES;
+  const back =
+    url && secret ? createSmsBack({ url, secret, signature, live, ...(template ? { template } : {}) }) : null;
   const account = twilioOf(config);
   const twilio = account && {
     ...account,

@@ -10,7 +10,9 @@ alter table deliveries add column sender text;
 -- it until it changes or its person opts in again. `proven_at`: when somebody last provably had it in their hand.
 alter table person_channels add column fault text check (fault in ('bad-contact', 'opted-out', 'landline')),
   add column fault_at timestamptz,
-  add column proven_at timestamptz;
+  add column proven_at timestamptz,
+  -- When a provider was last asked whether it can be reached.
+  add column asked_at timestamptz;
 alter table households add column fault text check (fault in ('bad-contact', 'opted-out', 'landline')),
   add column fault_at timestamptz,
   add column proven_at timestamptz;

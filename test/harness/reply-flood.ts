@@ -8,6 +8,7 @@ import { answerNumber, recipientName } from '../../domain/links.ts';
 import { waitUntil } from '../../runtime/processes.ts';
 import { ledgerBacks } from '../../sandbox/ledger.ts';
 import { startSandbox } from '../../sandbox/sandbox.ts';
+import type { GatewayDoor } from '../../web/gateway.ts';
 import { GATEWAY_SECRET, startAnswerSite } from '../../web/testing.ts';
 import { TEST_KEYS } from './local-cascade.ts';
 
@@ -31,7 +32,7 @@ export async function floodOfReplies(name: string, people: number): Promise<Repl
     ...{ directory, repliesUrl: 'http://127.0.0.1:9/', secret: GATEWAY_SECRET, seed: name, log: quiet },
   });
   const back = createSmsBack({ url: sandbox.gatewayUrl, secret: GATEWAY_SECRET, live: false });
-  const door = { receiptOf: gatewayReceipt, sayBack: back.say };
+  const door: GatewayDoor = { receiptOf: gatewayReceipt, sayBack: (words) => back.say(words) };
   const site = await startAnswerSite(name, undefined, door);
   try {
     const homes = await site.database.query<{ id: number; address: string }>(

@@ -15,6 +15,8 @@ import { createDoors } from '../../worker/doors.ts';
 import { startWorker, type RunningWorker } from '../../worker/worker.ts';
 import { testDatabase } from '../database.ts';
 
+export const TWILIO = { accountSid: `AC${'0'.repeat(32)}`, authToken: 'a token of the tests' };
+
 export type Stack = {
   database: Database;
   config: Config;
@@ -40,6 +42,12 @@ export async function startStack(
     maxCachedWorkflows?: number;
     /** Nobody has configured a channel. */
     withoutChannels?: boolean;
+    /** SMS and calls go by Twilio alone. */
+    twilio?: boolean;
+    /** Calls go by the voice gateway. */
+    voiceGateway?: boolean;
+    /** Further variables of the configuration. */
+    variables?: Record<string, string>;
   } = {},
 ): Promise<Stack> {
   const database = await testDatabase(name);
@@ -54,6 +62,12 @@ export async function startStack(
     secret,
     seed: name,
     log,
+    ...(options.twilio
+      ? { twilio: { ...TWILIO, inboundUrl: `${publicUrl}/twilio/inbound#rc=4&rp=ct,rt,5xx`, port: 0 } }
+      : {}),
+    ...(options.voiceGateway
+      ? { http: { port: 0, secrets: { voice: secret, loudspeaker: '', robot: '', ntfyToken: '' } } }
+      : {}),
     ...(options.faults ? { faults: options.faults } : {}),
     ...(options.model ? { model: options.model } : {}),
   });
@@ -64,8 +78,23 @@ export async function startStack(
     FENGHUO_PUBLIC_URL: publicUrl,
     ...(options.withoutChannels
       ? {}
-      : { FENGHUO_SMTP_URL: sandbox.smtpUrl, FENGHUO_GATEWAY_URL: sandbox.gatewayUrl }),
+      : {
+          FENGHUO_SMTP_URL: sandbox.smtpUrl,
+          ...(options.twilio ? {} : { FENGHUO_GATEWAY_URL: sandbox.gatewayUrl }),
+        }),
+    ...(sandbox.twilio
+      ? {
+          FENGHUO_TWILIO_ACCOUNT_SID: TWILIO.accountSid,
+          FENGHUO_TWILIO_AUTH_TOKEN: TWILIO.authToken,
+          FENGHUO_TWILIO_FROM: '+15005550006',
+          FENGHUO_TWILIO_API_URL: sandbox.twilio.url,
+        }
+      : {}),
+    ...(sandbox.httpUrl === null
+      ? {}
+      : { FENGHUO_VOICE_GATEWAY_URL: sandbox.httpUrl, FENGHUO_VOICE_GATEWAY_SECRET: secret }),
     FENGHUO_GATEWAY_SECRET: secret,
+    ...options.variables,
   });
   const doors = createDoors(config);
   const web = await startWeb({ config, keys: answerKeys(config), log, ...doors });

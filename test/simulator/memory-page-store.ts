@@ -112,6 +112,7 @@ async function readSlice(
       throttledMs: 0,
       companions: [],
       earlierAt: null,
+      givenUp: false,
       drop,
       mergedInto: null,
     };
