@@ -303,3 +303,12 @@ test('what came in is listed over all pages, the oldest first', async () => {
   expect(first?.get('To')).toBe(FROM);
   expect(second?.get('PageToken')).toBe('more');
 });
+
+test('more than can be listed is said, so that nothing is passed over', async () => {
+  const next_page_uri = `/2010-04-01/Accounts/${ACCOUNT.accountSid}/Messages.json?PageToken=more`;
+  answer = says(200, { messages: [], next_page_uri });
+  const list = createTwilioInbound({ ...ACCOUNT, apiUrl, from: FROM });
+  senders.push(list);
+  await expect(list.since(0)).rejects.toThrow('more came in than can be listed');
+  expect(seen).toHaveLength(201);
+});

@@ -298,7 +298,9 @@ async function readAnswers(
   const rows = await sql.query<AnswerFact>(
     `select unit_id as "unitId", person_id as "personId", household_id as "householdId", kind,
        (extract(epoch from at) * 1000)::float8 as at
-     from answers where warning_id = $1 and unit_id = any($2)`,
+     from answers where warning_id = $1 and unit_id = any($2)
+       -- Somebody was at a household's door, and nobody there: that is no answer.
+       and (household_id is null or how is distinct from 'nobody there')`,
     [warningId, [...new Set(members.map((member) => member.unitId))]],
     'read-answers',
   );

@@ -59,6 +59,7 @@ it('takes a letter of a lower id that commits after a higher one was taken', asy
 });
 
 it('takes each letter once where two steps of a cell meet', async () => {
+  while ((await step()).took > 0);
   await database.query(
     `insert into inbox (cell_id, unit_id, priority, body)
      select $1, $2, 10, '{"kind":"subordinate silent","unitId":1}'::json from generate_series(1, 300)`,

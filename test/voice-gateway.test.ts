@@ -50,9 +50,12 @@ it('every unit is called, answers by a key, and is not called again', async () =
     speed: 60,
     rulePackFile: rules,
   });
-  const told = (view: { tiers: readonly { units: number; answered: number }[] }) =>
-    view.tiers.every(({ units, answered }) => answered === units);
-  await stack.until(warningId, 'all units to answer', told);
+  await stack.until(warningId, 'all units to answer', ({ tiers }) =>
+    tiers.every(({ tier, units, answered }) => tier === 'household' || answered === units),
+  );
+  await stack.until(warningId, 'households to be told', ({ tiers }) =>
+    tiers.every(({ units, told }) => told === units),
+  );
   const vias = await database.query(
     'select distinct via from answers where warning_id = $1 and person_id is not null',
     [warningId],

@@ -54,6 +54,8 @@ export class MemoryDatabase {
   readonly deliveries = new Map<number, DeliveryRow>();
   readonly retries = new Map<number, RetryRow>();
   readonly keys = new Map<string, KeyRow>();
+  /** Addresses that a provider has called wrong, by `addressKey`. */
+  readonly faulty = new Set<string>();
   readonly answers: AnswerRow[] = [];
   /** Replies that came in, once each: pushed again, they are only repeated. */
   readonly replies = new Set<number>();

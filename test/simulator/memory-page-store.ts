@@ -4,7 +4,7 @@ import type { Claimed, ClaimedDelivery, ClaimedSlice, PageHead, PageStore } from
 import type { Process } from './connection.ts';
 import type { MemoryDatabase, Transaction } from './memory-database.ts';
 import { messageKey, settle } from './memory-settle.ts';
-import { DELIVERY_ID_STRIDE, deliveryKey, type ClaimRow, type PageRow } from './memory-tables.ts';
+import { addressKey, DELIVERY_ID_STRIDE, deliveryKey, type ClaimRow, type PageRow } from './memory-tables.ts';
 
 const DIGEST_NAMES_MAX = 6;
 
@@ -145,8 +145,9 @@ function readMember(db: MemoryDatabase, page: PageRow, member: PageRow['members'
     attempt: member.attempt,
     unitId: member.unitId,
     recipientId: member.recipientId,
-    address:
-      person?.addresses[page.channel] ?? (household?.channel === page.channel ? household.address : null),
+    address: db.faulty.has(addressKey(page.audience, member.recipientId, page.channel))
+      ? null
+      : (person?.addresses[page.channel] ?? (household?.channel === page.channel ? household.address : null)),
     language: (person ?? household)?.language ?? 'zh',
     synthetic: (person ?? household)?.synthetic ?? true,
     possibleDuplicate: member.again && unknownBefore(db, member),

@@ -1,8 +1,9 @@
 /** Settling a slice in the memory database, as db/settlements.ts does it. */
+import { classOf } from '../../domain/results.ts';
 import type { PageHead, SettledSlice } from '../../domain/store.ts';
 import type { MemoryDatabase, Transaction } from './memory-database.ts';
 import { newLetter } from './memory-letters.ts';
-import { cellLetterPriority, deliveryKey, type ClaimRow } from './memory-tables.ts';
+import { addressKey, cellLetterPriority, deliveryKey, type ClaimRow } from './memory-tables.ts';
 
 export async function settle(db: MemoryDatabase, tx: Transaction, settled: SettledSlice): Promise<void> {
   const { page, first, letter } = settled;
@@ -17,6 +18,7 @@ export async function settle(db: MemoryDatabase, tx: Transaction, settled: Settl
   await insertOutcomes(db, tx, settled);
   await insertRetries(db, tx, settled);
   await settleKeys(db, tx, settled);
+  await markFaultyAddresses(db, tx, settled);
   const ended = await endPage(db, tx, page.pageId, mine);
   if (!ended && letter.handedOff.length === 0 && letter.exhausted.length === 0) return;
   await tx.statement();
@@ -52,7 +54,7 @@ async function insertOutcomes(db: MemoryDatabase, tx: Transaction, settled: Sett
   for (const settlement of settled.settlements) {
     const { deliveryId, attempt, unitId, recipientId, outcome, reason, possibleDuplicate, at } = settlement;
     const key = deliveryKey(deliveryId, attempt);
-    if (db.deliveries.has(key)) throw new Error(`duplicate key: delivery ${deliveryId} attempt ${attempt}`);
+    if (db.deliveries.has(key)) continue;
     const row = {
       deliveryId,
       attempt,
@@ -106,6 +108,22 @@ async function settleKeys(db: MemoryDatabase, tx: Transaction, settled: SettledS
     await tx.lock(`key ${key}`);
     if (db.keys.get(key)?.deliveryId === deliveryId)
       tx.write(() => db.keys.set(key, { deliveryId, outcome, at }));
+  }
+}
+
+async function markFaultyAddresses(
+  db: MemoryDatabase,
+  tx: Transaction,
+  settled: SettledSlice,
+): Promise<void> {
+  const { audience, channel } = settled.page;
+  const faulty = settled.settlements.filter(({ reason }) => classOf(reason ?? '')?.address !== undefined);
+  if (faulty.length === 0) return;
+  await tx.statement();
+  for (const recipientId of [...new Set(faulty.map((one) => one.recipientId))].sort((a, b) => a - b)) {
+    const key = addressKey(audience, recipientId, channel);
+    await tx.lock(`address ${key}`);
+    tx.write(() => db.faulty.add(key));
   }
 }
 

@@ -17,6 +17,7 @@ import type { MemoryDatabase, Transaction } from './memory-database.ts';
 import { cellOf, newLetter } from './memory-letters.ts';
 import {
   DELIVERY_ID_STRIDE,
+  addressKey,
   deliveryKey,
   type CellRow,
   type InboxRow,
@@ -163,6 +164,7 @@ class MemoryStep implements StepTransaction {
     return sends.flatMap((send, index) =>
       this.db.world.holders(send.unitId, send.rankFrom, send.rankTo).flatMap((person) =>
         CHANNELS.filter((channel) => person.addresses[channel] !== undefined)
+          .filter((channel) => !this.db.faulty.has(addressKey('people', person.personId, channel)))
           .filter((channel) => send.channels.includes(channel))
           .sort()
           .map((channel) => ({ index, unitId: send.unitId, personId: person.personId, channel })),
@@ -175,6 +177,9 @@ class MemoryStep implements StepTransaction {
     await this.tx.statement();
     return this.db.world.households
       .filter(({ unitId, channel }) => unitIds.includes(unitId) && channels.includes(channel))
+      .filter(
+        ({ householdId, channel }) => !this.db.faulty.has(addressKey('households', householdId, channel)),
+      )
       .map(({ householdId, unitId, channel }) => ({ householdId, unitId, channel }));
   }
 

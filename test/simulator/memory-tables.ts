@@ -108,3 +108,8 @@ export function deliveryKey(deliveryId: number, attempt: number): number {
 export function cellLetterPriority(letter: CellLetter): number {
   return letter.kind === 'ended' ? 0 : messageOrder('handed off');
 }
+
+/** The address of one recipient by one channel. */
+export function addressKey(audience: Audience, recipientId: number, channel: Channel): string {
+  return `${audience} ${recipientId} ${channel}`;
+}
