@@ -17,6 +17,7 @@ import type {
   SettledSlice,
   Settlement,
 } from '../domain/store.ts';
+import { classOf } from '../domain/results.ts';
 import { render } from '../domain/texts.ts';
 
 export type SendPageDependencies = {
@@ -318,10 +319,20 @@ function settlementOf(
     sender: result.sender ?? null,
     possibleDuplicate: delivery.possibleDuplicate,
     at,
-    retryAfterMs: then.kind === 'retry' ? then.afterMs : null,
+    retryAfterMs: then.kind === 'retry' ? spread(then.afterMs, result, delivery) : null,
     keyed: delivery.keyed,
     givenUp: delivery.givenUp,
   };
+}
+
+/**
+ * Full jitter for what a provider throttled: all at once again, it would be throttled again. By the delivery's own number, so that
+ * the same run gives the same times.
+ */
+function spread(afterMs: number, result: SendResult, { deliveryId, attempt }: ClaimedDelivery): number {
+  if (!('reason' in result) || classOf(result.reason)?.sender !== 'slows down') return afterMs;
+  const part = (((deliveryId + attempt) * 2_654_435_761) % 2 ** 32) / 2 ** 32;
+  return Math.max(1, Math.ceil(afterMs * part));
 }
 
 function abandonedAsUnknown(slice: ClaimedSlice): SettledSlice {

@@ -130,7 +130,7 @@ export const bench: Bench = {
 };
 
 /** The referee's word on all but false answers: the people of this load have no ledger of what they did. */
-async function judgeBut(site: Site, warningId: number): Promise<Verdict> {
+export async function judgeBut(site: Site, warningId: number): Promise<Verdict> {
   const { judged, broken, ...verdict } = await site.judge(warningId);
   return {
     ...verdict,
@@ -254,7 +254,10 @@ async function judgePosts(
 }
 
 /** Messages that the far side took for somebody more than a second after their unit had answered. */
-async function countChased(site: Site, warningId: number): Promise<{ chased: number; messages: number }> {
+export async function countChased(
+  site: Site,
+  warningId: number,
+): Promise<{ chased: number; messages: number }> {
   await untilQuiet(site, warningId);
   const { arrivals } = await site.ledger(String(warningId));
   const taken = [...arrivals].map(([reference, at]) => ({ parts: reference.split('.').map(Number), at }));

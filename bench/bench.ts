@@ -76,4 +76,5 @@ export const BENCHES: Record<string, () => Promise<{ bench: Bench }>> = {
   gateway: () => import('./gateway.ts'),
   city: () => import('./city.ts'),
   answers: () => import('./answers.ts'),
+  replies: () => import('./replies.ts'),
 };

@@ -70,7 +70,8 @@ test('a duty that is taken back while under way ends now and stays on record; on
     database,
     ahead.map(({ id }) => id),
   );
-  expect(await readDuties(database, { at: Date.now(), unitId: null, most: 9 })).toEqual([]);
+  // PostgreSQL's clock counts microseconds, and this one only milliseconds.
+  expect(await readDuties(database, { at: Date.now() + 1, unitId: null, most: 9 })).toEqual([]);
   expect(await readDuties(database, { at: Date.now() - 60_000, unitId: null, most: 9 })).toHaveLength(1);
   expect(await database.query('select 1 from duties')).toHaveLength(1);
 });

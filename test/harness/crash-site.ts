@@ -272,11 +272,12 @@ async function handedOn(database: Database, warningId: number, { inFlight }: Kil
 
 // ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Something of the warning is under way, or will become due before its expiry. */
+/** Something of the warning is under way, or will become due before its expiry, other than that what was received be done. */
 const UNREST = `select from cells c where c.warning_id = $1 and (
     exists (select from inbox where cell_id = c.id) or exists (select from retries where cell_id = c.id)
     or exists (select from pages where cell_id = c.id and ended_at is null)
-    or exists (select from unit_states where cell_id = c.id and next_at is not null))
+    or exists (select from unit_states s, json_object_keys(s.state->'timers') timer
+      where s.cell_id = c.id and s.next_at is not null and timer <> 'doneBy'))
   or not exists (select from unit_states where warning_id = $1)`;
 
 async function isAtRest(database: Database, warningId: number): Promise<boolean> {

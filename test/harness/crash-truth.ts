@@ -69,7 +69,10 @@ export async function readTruth(
 ): Promise<Truth> {
   const messages = await messagesOf(ledgerDirectory, warningId);
   const expected = await readExpected(database, warningId);
-  const arrived = new Set(messages.map(keyOf));
+  const arrived = new Set([
+    ...messages.map(keyOf),
+    ...(await readAlong(database, ledgerDirectory, warningId)).map(keyOf),
+  ]);
   const missing = expected.filter((one) => !arrived.has(keyOf(one)));
   const lost = missing.filter(({ answeredAt }) => answeredAt === null);
   const duplicates = await readDuplicates(database, warningId, messages);
@@ -100,6 +103,20 @@ async function messagesOf(ledgerDirectory: string, warningId: number): Promise<L
     if (message?.warningId === String(warningId)) messages.push(message);
   }
   return messages;
+}
+
+/** What went along with another warning's message to the same person, where the far side has that one. */
+async function readAlong(database: Database, ledgerDirectory: string, warningId: number) {
+  const rows = await database.query<{ into: string; address: string; channel: string; step: string }>(
+    `select b.into_id::text as into, c.address, p.channel, p.purpose || ' ' || p.step as step
+     from combined b join pages p on p.id = b.delivery_id / 1024
+     join person_channels c on c.person_id = p.recipients[b.delivery_id % 1024 + 1] and c.channel = p.channel
+     where p.warning_id = $1`,
+    [warningId],
+  );
+  const taken = new Set<string>();
+  for await (const message of ledgerMessages(ledgerDirectory)) if (message) taken.add(message.deliveryId);
+  return rows.filter(({ into }) => taken.has(into));
 }
 
 function keyOf({
