@@ -142,7 +142,7 @@ describe('where nobody is asked', () => {
 });
 
 test('the time of an attempt is that of all its senders, and none begins that could outlast it', () => {
-  expect(channelOf({ one: {}, two: {} }).channel.messageTimeoutMs).toBe(2_000);
+  expect(channelOf({ one: {}, two: {} }).channel.messageTimeoutMs).toBe(4_000);
   expect(channelOf({}).channel.messageTimeoutMs).toBe(1_000);
 });
 

@@ -11,7 +11,13 @@ import type { Channel } from '../domain/rules.ts';
 /** Of a channel without a sender: its messages end at once. */
 const UNCONFIGURED = { concurrency: 64, messageTimeoutMs: 1_000 };
 
-/** `senders` in the order in which they are tried; their time-outs and waiting times add up to the channel's. */
+/**
+ * What a refusal may take before another sender is tried. Their time-outs are not added up: what times out is unknown and never moves
+ * on, and each second more here is a second more that a dead worker's slice is nobody's.
+ */
+const ELSEWHERE_MS = 3_000;
+
+/** `senders` in the order in which they are tried. */
 export function routeSenders(input: {
   channel: Channel;
   live: boolean;
@@ -20,9 +26,12 @@ export function routeSenders(input: {
 }): ChannelPort {
   const { channel, live, senders, desk } = input;
   const closedForMs = (id: string) => desk.closedForMs(id);
+  const longest = Math.max(
+    0,
+    ...senders.map((sender) => sender.messageTimeoutMs + desk.waitMostMs(sender.id)),
+  );
   const messageTimeoutMs =
-    senders.reduce((sum, sender) => sum + sender.messageTimeoutMs + desk.waitMostMs(sender.id), 0) ||
-    UNCONFIGURED.messageTimeoutMs;
+    (longest || UNCONFIGURED.messageTimeoutMs) + (senders.length > 1 ? ELSEWHERE_MS : 0);
 
   function send(message: OutgoingMessage): Promise<SendResult> {
     const choice = chooseSenders(senders, message, closedForMs);
