@@ -152,3 +152,9 @@ describe('resolving', () => {
     expect(resolveRules(pack, 'red', 1e9).ladder.every((rung) => rung.waitMs >= 1)).toBe(true);
   });
 });
+
+test('a pack that was read can be written and read again', () => {
+  const pack = rulePackSchema.parse(parse(text));
+  expect(rulePackSchema.parse(JSON.parse(JSON.stringify(pack)))).toEqual(pack);
+  expect(resolveRules(pack, 'blue').quietHours).toEqual({ fromMinute: 22 * 60, toMinute: 7 * 60 });
+});

@@ -22,12 +22,9 @@ const cited = z.strictObject({ value: z.number().nonnegative(), source: z.string
 
 const channels = z.array(z.enum(CHANNELS)).nonempty();
 
-/** A time of day, as minutes after midnight. */
+/** A time of day. Kept as it is written, so that a pack that was read can be written again. */
 const clockTime = z.strictObject({
-  value: z
-    .string()
-    .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day like 22:00')
-    .transform((text) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3))),
+  value: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day like 22:00'),
   source: z.string(),
 });
 
@@ -168,7 +165,10 @@ export function resolveRules(pack: RulePack, level: LevelId, speed = 1): Rules {
     // An Exercise that runs faster than life has no nights.
     ...(from.quietHours &&
       speed === 1 && {
-        quietHours: { fromMinute: from.quietHours.from.value, toMinute: from.quietHours.to.value },
+        quietHours: {
+          fromMinute: minuteOfDay(from.quietHours.from),
+          toMinute: minuteOfDay(from.quietHours.to),
+        },
       }),
     ...(from.throttle && {
       throttle: { messages: from.throttle.messages.value, withinMs: ms(from.throttle.withinMinutes) },
@@ -180,6 +180,10 @@ export function resolveRules(pack: RulePack, level: LevelId, speed = 1): Rules {
       whenUnknown: from.retry.whenUnknown,
     },
   };
+}
+
+function minuteOfDay({ value }: { value: string }): number {
+  return Number(value.slice(0, 2)) * 60 + Number(value.slice(3));
 }
 
 function* citations(
