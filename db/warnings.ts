@@ -64,7 +64,7 @@ export async function keepRulePack(sql: Sql, pack: RulePack): Promise<boolean> {
 }
 
 export type NewWarning = {
-  kind: 'exercise';
+  kind: 'exercise' | 'actual';
   hazard: string;
   level: LevelId;
   issuer: string;

@@ -6,15 +6,11 @@ import { resolveRules, type Rules } from '../domain/rules.ts';
 import { standardText } from '../domain/texts.ts';
 import { TIERS, tierDepth } from '../domain/tiers.ts';
 import { MINUTE_MS } from '../domain/time.ts';
-import type { Message } from '../domain/unit.ts';
-import { putEnded, putLetters } from '../db/cells.ts';
+import { putEnded } from '../db/cells.ts';
 import type { Database } from '../db/database.ts';
 import { pausedSince, type Pause } from '../db/pauses.ts';
 import {
   endWarning,
-  insertWarning,
-  keepRulePack,
-  readCellRoots,
   readHouseholdStanding,
   readLatestEvents,
   readProgress,
@@ -29,6 +25,7 @@ import {
   type WarningRow,
 } from '../db/warnings.ts';
 import { findUnits } from './organisation-find.ts';
+import { publishWarning } from './publish.ts';
 import { readRulePack } from './rule-packs.ts';
 
 export type WarningRequest = {
@@ -114,32 +111,9 @@ export async function issueWarning(
 ): Promise<{ warningId: number }> {
   const prepared = await prepareWarning(database, request);
   const pack = await readRulePack(request.rulePackFile);
-  return database.transaction(async (sql) => {
-    if (!(await keepRulePack(sql, pack))) {
-      throw refuse(
-        'rule-pack-changed',
-        `Rule pack ${pack.id} version ${pack.version} was used before with other content. Raise its version and try again.`,
-        [],
-        'conflict',
-      );
-    }
-    const warningId = await insertWarning(sql, {
-      ...prepared,
-      kind: 'exercise',
-      hazard: prepared.hazard.code,
-      level: prepared.level.id,
-    });
-    // Where nobody above has to be waited for, every cell opens at once (直达基层); the superior's own letter finds it open.
-    const waits = (tier: string) => prepared.rules.descendWaitMs[tier] !== undefined;
-    const roots = (await readCellRoots(sql, warningId)).filter((root) => !root.tiersAbove.some(waits));
-    const message: Message = { kind: 'opened' };
-    await putLetters(
-      sql,
-      warningId,
-      roots.map((root) => ({ unitId: root.unitId, message })),
-    );
-    return { warningId };
-  });
+  const { hazard, level } = prepared;
+  const warning = { ...prepared, kind: 'exercise' as const, hazard: hazard.code, level: level.id };
+  return { warningId: await database.transaction((sql) => publishWarning(sql, pack, warning)) };
 }
 
 /** Cancels: from the commit on the guard stops every send that has not begun; those possibly told get the all-clear. */
