@@ -3,6 +3,7 @@ import { CHANNELS } from '../domain/rules.ts';
 import { isoWithOffset } from '../domain/time.ts';
 import type { PlannedText, WarningPlan } from '../operations/plan.ts';
 import type { Context } from './context.ts';
+import { renderForecast } from './forecast.ts';
 import { renderUnreachable } from './people.ts';
 import { levelName, tierName } from './shapes.ts';
 import { renderTable } from './table.ts';
@@ -30,6 +31,7 @@ export function planShape(plan: WarningPlan) {
     cannotAnswer: plan.cannotAnswer,
     texts: plan.texts,
     deadlines: plan.deadlines,
+    forecast: plan.forecast,
   };
 }
 
@@ -68,6 +70,8 @@ export function renderPlan(plan: WarningPlan, context: Context, now: number = Da
     ...renderTexts(plan.texts, context, columns),
     '',
     ...renderDeadlines(plan, context),
+    '',
+    ...renderForecast(plan.forecast, context),
   ];
 }
 

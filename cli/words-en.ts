@@ -152,6 +152,21 @@ export const EN = {
   'plan.bridge': 'Past a silent unit, those below report to the one above after {after}.',
   'plan.cannotAct': 'The superior of a unit that cannot act hears of it after {after}.',
   'plan.nothingSent': 'This is a plan. Nothing was written, nothing was sent.',
+  'forecast.told': 'All handed to the channels, from the issue on, at the latest: {tiers}',
+  'forecast.tier': '{tier} {after}',
+  'forecast.unknown': 'unknown',
+  'forecast.rates': 'Rates of channels: {rates}',
+  'forecast.rate': '{channel} {rate}/s ({basis})',
+  'forecast.configured': 'configured',
+  'forecast.measured': 'measured',
+  'forecast.hand-off':
+    'Not in time: {channel} to tier {tier} takes {takes}; the rule pack wants it handed over within {limit}, and what is not goes to the next rung early.',
+  'forecast.public':
+    'Not in time: {channel} to tier {tier} takes {takes}; the public is to be told within {limit} (national system project, 2011).',
+  'forecast.expiry': 'Not in time: {channel} to tier {tier} takes {takes}; the warning ends after {limit}.',
+  'forecast.needed': 'To be in time, {channel} needs {needed}/s (now {has}), or another channel beside it.',
+  'forecast.noRate':
+    'The rate of {channel} is not known: no limit is configured, and none was measured. Configure one, or issue an Exercise first.',
   'issue.done': '{id} issued: {name} ({kind})',
   'issue.areas': 'Area     {areas}',
   'issue.expires': 'Expires  {at} (in {left})',

@@ -59,6 +59,18 @@ export async function readTierReach(
   );
 }
 
+/** Messages of the first rung, by tier and channel. */
+export async function readFirstMessages(
+  sql: Sql,
+  areaIds: readonly number[],
+  rungs: readonly RungReach[],
+): Promise<{ tier: string; channel: Channel; messages: number }[]> {
+  return sql.query(
+    `with ${REACH} select tier, channel, count(*) as messages from reached where rung = 0 group by tier, channel`,
+    bound(areaIds, rungs),
+  );
+}
+
 /** People with a post anywhere in these areas, each counted once whatever posts they hold. */
 export async function countPeopleConcerned(sql: Sql, areaIds: readonly number[]): Promise<number> {
   const [row] = await sql.query<{ people: number }>(

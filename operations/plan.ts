@@ -15,9 +15,11 @@ import {
   type UnreachedUnit,
 } from '../db/plan.ts';
 import { answerRules, type AnswerRule } from '../domain/capabilities.ts';
+import type { Forecast } from '../domain/capacity.ts';
 import { perChannel, type Rules } from '../domain/rules.ts';
 import { render, type Language } from '../domain/texts.ts';
 import { TIERS } from '../domain/tiers.ts';
+import { forecastWarning } from './capacity.ts';
 import { prepareWarning, type PreparedWarning, type WarningRequest } from './warnings.ts';
 
 /** One message as it would leave, for the unit with the longest name; `parts` are what the operator bills. */
@@ -54,6 +56,8 @@ export type WarningPlan = {
   cannotAnswer: { total: number; people: PersonWithoutAnswer[] };
   texts: PlannedText[];
   deadlines: FirstDeadlines;
+  /** When each tier will have been told, and what cannot be met. */
+  forecast: Forecast;
 };
 
 const UNREACHABLE_LISTED_MOST = 20;
@@ -86,6 +90,18 @@ export async function planWarning(
     readPeopleWithoutAnswer(database, { areaIds, rungs, answers, most: CANNOT_ANSWER_LISTED_MOST }),
     readLongestName(database, areaIds),
   ]);
+  const texts = plannedTexts(warning, name);
+  const forecast = await forecastWarning(database, {
+    kind: 'exercise',
+    areaIds,
+    rules,
+    rungs,
+    households,
+    lastsMs: warning.lastsMs,
+    speed: warning.speed,
+    smsParts: Math.max(...texts.map(({ parts }) => parts)),
+    senders,
+  });
   return {
     warning,
     tiers: TIERS.map(({ id, role }) => {
@@ -96,8 +112,9 @@ export async function planWarning(
     people,
     unreachable: { total: tiers.reduce((sum, { unreachable }) => sum + unreachable, 0), units },
     cannotAnswer,
-    texts: plannedTexts(warning, name),
+    texts,
     deadlines: firstDeadlines(rules),
+    forecast,
   };
 }
 
