@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { FenghuoError } from './domain/errors.ts';
+import type { WarningKind } from './domain/kinds.ts';
 import { WATCH_WINDOW_S } from './domain/watchdog.ts';
 import {
   temporalConnection,
@@ -28,8 +29,62 @@ export const SECRETS = [
   'FENGHUO_NTFY_TOKEN',
   'FENGHUO_SMTP_URL',
   'FENGHUO_TWILIO_AUTH_TOKEN',
+  'FENGHUO_CAP_KEY',
   'TEMPORAL_API_KEY',
 ] as const;
+
+/** Where messages go. An address serves one kind of warning. */
+export const SENDER_ADDRESSES = [
+  'FENGHUO_SMTP_URL',
+  'FENGHUO_GATEWAY_URL',
+  'FENGHUO_VOICE_GATEWAY_URL',
+  'FENGHUO_LOUDSPEAKER_URL',
+  'FENGHUO_CHAT_ROBOT_URL',
+  'FENGHUO_NTFY_URL',
+  'FENGHUO_TWILIO_API_URL',
+] as const;
+
+/** By what senders are let in; each serves one kind of warning. */
+export const SENDER_CREDENTIALS = [
+  'FENGHUO_GATEWAY_SECRET',
+  'FENGHUO_VOICE_GATEWAY_SECRET',
+  'FENGHUO_LOUDSPEAKER_SECRET',
+  'FENGHUO_CHAT_ROBOT_SECRET',
+  'FENGHUO_NTFY_TOKEN',
+  'FENGHUO_TWILIO_ACCOUNT_SID',
+  'FENGHUO_TWILIO_AUTH_TOKEN',
+] as const;
+
+/** What else processes of one kind do not share with those of the other. */
+const OTHERS_OF_KIND = [
+  'FENGHUO_CHANNELS',
+  'FENGHUO_PUBLIC_URL',
+  'FENGHUO_WEB_HOST',
+  'FENGHUO_WEB_PORT',
+  'FENGHUO_WEB_PROXIES',
+  'FENGHUO_METRICS_ADDRESS',
+  'FENGHUO_SMTP_FROM',
+  'FENGHUO_GATEWAY_TEMPLATES',
+  'FENGHUO_GATEWAY_RECALL_PATH',
+  'FENGHUO_VOICE_GATEWAY_RECALL_PATH',
+  'FENGHUO_VOICE_GATEWAY_LIST_PATH',
+  'FENGHUO_CHAT_ROBOT_SHAPE',
+  'FENGHUO_TWILIO_FROM',
+  'FENGHUO_SMTP_PER_SECOND',
+  'FENGHUO_GATEWAY_PER_SECOND',
+  'FENGHUO_TWILIO_PER_SECOND',
+  'FENGHUO_VOICE_GATEWAY_PER_SECOND',
+  'FENGHUO_LOUDSPEAKER_PER_SECOND',
+  'FENGHUO_CHAT_ROBOT_PER_SECOND',
+  'FENGHUO_NTFY_PER_SECOND',
+] as const;
+
+/** Every variable that is said for one kind alone, a secret also by its file. */
+export const VARIABLES_OF_KIND: readonly string[] = [
+  ...SENDER_ADDRESSES,
+  ...SENDER_CREDENTIALS,
+  ...OTHERS_OF_KIND,
+].flatMap((name) => ((SECRETS as readonly string[]).includes(name) ? [name, `${name}_FILE`] : [name]));
 
 const LOCAL_TEMPORAL = '127.0.0.1:7233';
 
@@ -37,6 +92,11 @@ const port = z.coerce.number().int().min(0).max(65_535);
 
 /** Messages a second that a provider takes, of SMS parts; without it there is no limit. */
 const perSecond = z.coerce.number().min(0.01).max(100_000).optional();
+
+const gatewayPath = z
+  .string()
+  .regex(/^(\/[\w.~-]+)+$/, 'must be a path like /sms/recall')
+  .optional();
 
 /** JSON in a variable: names of templates by what they say. */
 const templates = z
@@ -61,6 +121,8 @@ const schema = z.object({
   FENGHUO_DATABASE_PASSWORD: z.string().min(1).optional(),
   TEMPORAL_ADDRESS: z.string().default(LOCAL_TEMPORAL),
   TEMPORAL_NAMESPACE: z.string().default('default'),
+  /** The namespace of actual warnings; without it, the other one's name with `-actual` at its end. */
+  FENGHUO_ACTUAL_NAMESPACE: z.string().min(1).optional(),
   /** Keys the links and numbers of answers. Every worker and web process of an installation shares it. */
   FENGHUO_SECRET: z.string().min(32),
   /** Where answer pages are reached from outside; never taken from a request. */
@@ -71,6 +133,18 @@ const schema = z.object({
   FENGHUO_WEB_PROXIES: z.coerce.number().int().min(0).max(5).default(0),
   /** Who says so, at the head of every message. */
   FENGHUO_ISSUER: z.string().default('重庆市气象台'),
+  /** Who we are in CAP messages of ours. */
+  FENGHUO_CAP_SENDER: z
+    .string()
+    .regex(/^[^\s,<&]+$/, 'must hold no space, comma, < or &')
+    .default('fenghuo@fenghuo.example'),
+  /** The fourteen digits that begin our identifiers after GB/T 35965.1. */
+  FENGHUO_CAP_AGENCY: z
+    .string()
+    .regex(/^\d{14}$/, 'must be fourteen digits')
+    .optional(),
+  /** RSA private key in PEM: signs CAP messages of ours. */
+  FENGHUO_CAP_KEY: z.string().min(1).optional(),
   FENGHUO_SMTP_URL: z.url().optional(),
   FENGHUO_SMTP_FROM: z.string().default('warning@fenghuo.example'),
   FENGHUO_GATEWAY_URL: z.url().optional(),
@@ -81,6 +155,11 @@ const schema = z.object({
    * said back to people (`back`). What is left out is called `fenghuo-actual-zh`, `fenghuo-call-actual-zh`, and so on.
    */
   FENGHUO_GATEWAY_TEMPLATES: templates.default({}),
+  /** Where the gateways take messages and calls back, behind their addresses; without it they do not. */
+  FENGHUO_GATEWAY_RECALL_PATH: gatewayPath,
+  FENGHUO_VOICE_GATEWAY_RECALL_PATH: gatewayPath,
+  /** Where the voice gateway lists its calls by our reference; without it a call of unknown outcome is made again. */
+  FENGHUO_VOICE_GATEWAY_LIST_PATH: gatewayPath,
   FENGHUO_VOICE_GATEWAY_URL: z.url().optional(),
   /** Signs both ways, as for the SMS gateway. */
   FENGHUO_VOICE_GATEWAY_SECRET: z.string().min(16).optional(),
@@ -128,7 +207,15 @@ const schema = z.object({
     .default(WATCH_WINDOW_S.default),
   /** How often, in minutes, it shouts again of what lasts. */
   FENGHUO_WATCHDOG_AGAIN_MINUTES: z.coerce.number().min(1).max(1_440).default(15),
-  /** `sandbox`: the channels above are stand-ins. `live`: real people are at the other end. */
+  /** Where anchors of the record are written, outside of the database: a file that is only appended to, and an address. */
+  FENGHUO_ANCHOR_FILE: z.string().min(1).optional(),
+  FENGHUO_ANCHOR_EMAIL: z.email().optional(),
+  /** How often, in minutes, as long as something is recorded. */
+  FENGHUO_ANCHOR_MINUTES: z.coerce.number().min(1).max(1_440).default(60),
+  /**
+   * `sandbox`: the channels above are stand-ins, and the process serves Exercises. `live`: real people are at the other end, and it
+   * serves actual warnings. Never both: each kind has processes of its own.
+   */
   FENGHUO_CHANNELS: z.enum(['sandbox', 'live']).default('sandbox'),
   /** Where worker and web answer Prometheus; nowhere without it. Keep it inside: it asks for no password. */
   FENGHUO_METRICS_ADDRESS: z
@@ -160,7 +247,21 @@ export function readConfig(environment: Environment = process.env): Config {
   if (!parsed.success) {
     throw incomplete(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
   }
+  const { TEMPORAL_NAMESPACE: exercise, FENGHUO_ACTUAL_NAMESPACE: actual } = parsed.data;
+  if (exercise === actual)
+    throw incomplete(['FENGHUO_ACTUAL_NAMESPACE: must be another one than TEMPORAL_NAMESPACE']);
   return { ...parsed.data, temporal };
+}
+
+/** Which warnings a process of this configuration may carry: live senders never see an Exercise, stand-ins nothing else. */
+export function kindServed(config: Config): WarningKind {
+  return config.FENGHUO_CHANNELS === 'live' ? 'actual' : 'exercise';
+}
+
+/** The Temporal namespace of one kind: Exercises and actual warnings never share one. */
+export function namespaceOf(config: Config, kind: WarningKind): string {
+  if (kind === 'exercise') return config.TEMPORAL_NAMESPACE;
+  return config.FENGHUO_ACTUAL_NAMESPACE ?? `${config.TEMPORAL_NAMESPACE}-actual`;
 }
 
 /** What clients and workers connect to Temporal by, TLS and API key included. */

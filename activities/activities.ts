@@ -1,5 +1,6 @@
 /** The activities by name, as the workflows see them: thin shells with a heartbeat around `step` and `send page`. */
-import { Context } from '@temporalio/activity';
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import type { WarningKind } from '../domain/kinds.ts';
 import type { StepStore } from '../domain/store.ts';
 import type { Proved } from './prove.ts';
 import type { SendPageResult } from './send-page.ts';
@@ -8,20 +9,32 @@ import { stepCell, type StepResult } from './step.ts';
 const HEARTBEAT_MS = 1_000;
 
 /** `step` runs beside the workflow, as a local activity. */
-export function createStepActivities(dependencies: { store: StepStore }) {
+export function createStepActivities(dependencies: { store: StepStore; serves: WarningKind }) {
+  const { store, serves } = dependencies;
   return {
-    step: (input: { cellId: number; withCounts: boolean }): Promise<StepResult> =>
-      stepCell(dependencies.store, input),
+    step: async (input: { cellId: number; withCounts: boolean }): Promise<StepResult> =>
+      refusing(await stepCell(store, { ...input, serves }), serves),
   };
 }
 
 /** `sendPage` runs on the task queue of its channel; `send` makes one attempt at a page. */
-export function createPageActivities(dependencies: { send: (pageId: number) => Promise<SendPageResult> }) {
+export function createPageActivities(dependencies: {
+  send: (pageId: number) => Promise<SendPageResult>;
+  serves: WarningKind;
+}) {
+  const { send, serves } = dependencies;
   return {
     async sendPage(input: { pageId: number }): Promise<SendPageResult> {
-      return beating(() => dependencies.send(input.pageId));
+      return refusing(await beating(() => send(input.pageId)), serves);
     },
   };
+}
+
+/** What came to a worker of the other kind fails for good: tried again, it would be refused again. */
+function refusing<Result extends { misdirected?: true }>(result: Result, serves: WarningKind): Result {
+  if (result.misdirected)
+    throw ApplicationFailure.nonRetryable(`this worker serves ${serves} warnings only`, 'Misdirected');
+  return result;
 }
 
 /** `prove` asks after some addresses that nobody has proven for long. */

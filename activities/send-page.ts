@@ -7,6 +7,7 @@
  */
 import { consequence } from '../domain/delivery.ts';
 import { channelRefusal } from '../domain/guard.ts';
+import type { WarningKind } from '../domain/kinds.ts';
 import { answerNumber, answerToken, recipientName, type AnswerKeys } from '../domain/links.ts';
 import type { ChannelPort, OutgoingMessage, SendResult } from '../domain/ports.ts';
 import type {
@@ -18,10 +19,13 @@ import type {
   Settlement,
 } from '../domain/store.ts';
 import { classOf } from '../domain/results.ts';
+import type { Channel } from '../domain/rules.ts';
 import { render } from '../domain/texts.ts';
 
 export type SendPageDependencies = {
   store: PageStore;
+  /** The kind of warning this worker sends; a page of the other kind is refused for good. */
+  serves: WarningKind;
   channel: ChannelPort;
   keys: AnswerKeys;
   /** Where answer pages are reached from outside. */
@@ -36,6 +40,8 @@ export type SendPageResult = {
   /** When not ended: look again after so long (a lease of another attempt runs). */
   againInMs: number;
   sent: number;
+  /** The page is of the other kind: nothing was claimed or sent, and trying again is of no use. */
+  misdirected?: true;
 };
 
 /** The activity returns after about this time with what is left, so that a deploy never waits long for it. */
@@ -55,20 +61,22 @@ const MERGE_PENDING_DOUBLINGS_MAX = 4;
 
 /** Sends what it can of a page within the time box. */
 export async function sendPage(dependencies: SendPageDependencies, pageId: number): Promise<SendPageResult> {
-  const { store, channel, monotonic } = dependencies;
+  const { store, channel, monotonic, serves } = dependencies;
   const until = monotonic() + TIME_BOX_MS;
   const leaseMs = channel.messageTimeoutMs + LEASE_MARGIN_MS;
   let most = SLICE_FIRST;
   let sent = 0;
-  for (const slice of await store.abandoned(pageId)) await store.settle(abandonedAsUnknown(slice));
+  for (const slice of await store.abandoned(pageId, serves)) await store.settle(abandonedAsUnknown(slice));
   while (monotonic() < until) {
     const closedForMs = (await channel.closedForMs?.()) ?? 0;
     const claimedAt = monotonic();
     const claimed = await store.claim(pageId, {
+      serves,
       most: Math.min(most, channel.claimMost?.() ?? most),
       leaseMs,
       closedForMs: Math.min(closedForMs, CLOSED_LOOK_MS),
     });
+    if (claimed.kind === 'misdirected') return { ended: true, againInMs: 0, sent, misdirected: true };
     if (claimed.kind === 'ended') return { ended: true, againInMs: 0, sent };
     if (claimed.kind === 'wait') return { ended: false, againInMs: Math.max(50, claimed.waitMs), sent };
     const { slice } = claimed;
@@ -245,17 +253,30 @@ async function handOver(channel: ChannelPort, message: OutgoingMessage): Promise
 
 /** What another warning says to the same person, with the number, or the link, that answers it alone. */
 function alongside(
-  { keys, publicUrl }: SendPageDependencies,
+  dependencies: SendPageDependencies,
   { page, warning }: ClaimedSlice,
   delivery: ClaimedDelivery,
   companion: Companion,
 ): string {
+  const { keys } = dependencies;
   const number = answerNumber(keys, companion.warningId, recipientName(page.audience, delivery.recipientId));
-  const link = page.channel === 'email' ? `${publicUrl}/a/${answerToken(keys, companion.deliveryId)}` : null;
+  const links = linksOf(dependencies, page.channel, delivery.address, companion.deliveryId);
   return render(
     { ...companion, kind: warning.kind },
-    { ...delivery, bridge: null, purpose: 'rung', number, link },
+    { ...delivery, bridge: null, toldBefore: null, carried: false, purpose: 'rung', number, ...links },
   ).text;
+}
+
+/** The answer page's link, where the channel may hold one. Who gets an SMS answers by writing back, and may use the page as well. */
+function linksOf(
+  { channel: port, keys, publicUrl }: SendPageDependencies,
+  channel: Channel,
+  address: string | null,
+  deliveryId: number,
+): { link: string | null; orLink: string | null } {
+  const may = address !== null && (port.links?.(address) ?? channel === 'email');
+  const link = may ? `${publicUrl}/a/${answerToken(keys, deliveryId)}` : null;
+  return channel === 'sms' ? { link: null, orLink: link } : { link, orLink: null };
 }
 
 function messageOf(
@@ -269,13 +290,10 @@ function messageOf(
     page.warningId,
     recipientName(page.audience, delivery.recipientId),
   );
-  const link =
-    page.channel === 'email'
-      ? `${dependencies.publicUrl}/a/${answerToken(dependencies.keys, delivery.deliveryId)}`
-      : null;
+  const links = linksOf(dependencies, page.channel, delivery.address, delivery.deliveryId);
   const { subject, text: own } = render(
-    { ...warning, warningId: page.warningId },
-    { ...delivery, purpose: page.purpose, number, link },
+    { ...warning, warningId: page.warningId, superseded: warning.status === 'superseded' },
+    { ...delivery, purpose: page.purpose, number, ...links },
   );
   const text = [
     own,

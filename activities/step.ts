@@ -12,6 +12,9 @@ import {
   type TurnResult,
   type UnitSend,
 } from '../domain/cascade.ts';
+import type { WarningKind } from '../domain/kinds.ts';
+import type { Ending } from '../domain/revisions.ts';
+import { recordLetter } from '../domain/step-record.ts';
 import { tierDepth, TIERS } from '../domain/tiers.ts';
 import type { Send, UnitState } from '../domain/unit.ts';
 import { groupPages, type SinglePlan } from '../domain/pages.ts';
@@ -36,10 +39,14 @@ const LETTERS_WITHIN_MAX = 12_000;
 const RETRIES_MAX = 2_000;
 const OPEN_PAGES_MAX = 64;
 const RANK_MAX = 32_767;
+/** What a superseded warning has under way is looked at again after this time, where its end is waited for. */
+const CHAIN_LOOK_MS = 500;
 
 export type StepResult = {
   /** False where the cell is not known: the workflow ends. */
   known: boolean;
+  /** The cell is of the kind that this worker does not serve: nothing was taken, and the workflow fails for good. */
+  misdirected?: true;
   closed: boolean;
   /** More mail waits: step again at once. */
   more: boolean;
@@ -65,26 +72,31 @@ const UNKNOWN_CELL: StepResult = {
 /** Runs one step of a cell. */
 export async function stepCell(
   store: StepStore,
-  input: { cellId: number; withCounts: boolean },
+  input: { cellId: number; withCounts: boolean; serves: WarningKind },
 ): Promise<StepResult> {
-  const result = await store.step(input.cellId, async (cell, tx) => {
+  const result = await store.step(input.cellId, async (cell, tx): Promise<StepResult> => {
+    if (cell.warning.kind !== input.serves) {
+      await tx.noteMisdirected(input.serves);
+      return { ...UNKNOWN_CELL, misdirected: true };
+    }
     const ended = await endOf(tx, cell);
     const mail = await tx.takeInbox(LETTERS_MAX);
     const letters = await gatherLetters(tx, mail, ended);
+    if (ended === 'superseded') await tx.carryAnswers(answeredUnits(mail));
     const turn = await runTurn(tx, cell, letters);
     // Of an ended warning all retries become pages at once: the guard drops them, so that each has its last outcome.
     const retries = await tx.takeRetries(ended ? 'all' : 'due', RETRIES_MAX);
     await tx.writePages([...turn.pages, ...retries]);
-    const noticesWritten = await writeCancelNotices(tx, cell, ended);
+    const notices = await writeNotices(tx, cell, ended);
     await appendStep(tx, turn.result, ended);
-    const left = await leave(tx, cell, { ended, noticesWritten, took: turn.result.taken.length });
+    const left = await leave(tx, cell, { ended, notices, took: turn.result.taken.length });
     return { ...left, tiers: input.withCounts ? await tx.countTiers() : null };
   });
   return result ?? UNKNOWN_CELL;
 }
 
 /** How the warning has ended, if it has; the first step after the expiry writes it down. */
-async function endOf(tx: StepTransaction, cell: LockedCell): Promise<'cancelled' | 'expired' | null> {
+async function endOf(tx: StepTransaction, cell: LockedCell): Promise<Ending | null> {
   if (cell.warning.status !== 'open') return cell.warning.status;
   if (cell.now < cell.warning.expiresAt) return null;
   return tx.markExpired();
@@ -94,7 +106,7 @@ async function endOf(tx: StepTransaction, cell: LockedCell): Promise<'cancelled'
 async function gatherLetters(
   tx: StepTransaction,
   mail: readonly InboxLetter[],
-  ended: 'cancelled' | 'expired' | null,
+  ended: Ending | null,
 ): Promise<Letter[]> {
   const letters = mail.flatMap(({ unitId, body }): Letter[] =>
     unitId === null ? settledLetters(body) : [{ unitId, message: body }],
@@ -107,6 +119,14 @@ async function gatherLetters(
     message: { kind: ended },
   }));
   return [...ending, ...letters];
+}
+
+/** Units whose officials have said something. */
+function answeredUnits(mail: readonly InboxLetter[]): number[] {
+  const units = mail.flatMap(({ unitId, body }) =>
+    unitId !== null && (body.kind === 'answered' || body.kind === 'cannot act') ? [unitId] : [],
+  );
+  return [...new Set(units)];
 }
 
 function settledLetters(letter: CellLetter): Letter[] {
@@ -168,11 +188,19 @@ async function planDeliveries(
   sends: readonly UnitSend[],
   planned: SinglePlan[],
 ): Promise<number[]> {
-  const reachable = await tx.findReachable(
-    sends.map(({ unitId, send }) => ({ unitId, channels: send.by, ...ranksOf(send) })),
+  const ranked = sends.flatMap(({ unitId, send }, place) =>
+    send.kind === 'change notice' ? [] : [{ unitId, send, place }],
   );
+  const reachable =
+    ranked.length > 0
+      ? await tx.findReachable(
+          ranked.map(({ unitId, send }) => ({ unitId, channels: send.by, ...ranksOf(send) })),
+        )
+      : [];
   const deliveries = sends.map(() => 0);
-  for (const { index, unitId, personId, channel } of reachable) {
+  planned.push(...(await changeNotices(tx, sends)));
+  for (const { index: rank, unitId, personId, channel } of reachable) {
+    const index = ranked[rank]?.place ?? -1;
     const send = sends[index]?.send;
     if (!send) continue;
     deliveries[index] = (deliveries[index] ?? 0) + 1;
@@ -186,7 +214,23 @@ async function planDeliveries(
   return deliveries;
 }
 
-function ranksOf(send: Send): { rankFrom: number; rankTo: number } {
+/** Exactly those who were told before, or may have been, hear of a change that asks nothing of them. */
+async function changeNotices(tx: StepTransaction, sends: readonly UnitSend[]): Promise<SinglePlan[]> {
+  const unitIds = sends.filter(({ send }) => send.kind === 'change notice').map(({ unitId }) => unitId);
+  if (unitIds.length === 0) return [];
+  const told = await tx.findToldBefore(unitIds);
+  return told.map(({ unitId, personId, channel }) => ({
+    purpose: 'change notice',
+    step: 0,
+    channel,
+    audience: 'people',
+    delivery: { unitId, recipientId: personId },
+  }));
+}
+
+type RankedSend = Exclude<Send, { kind: 'change notice' }>;
+
+function ranksOf(send: RankedSend): { rankFrom: number; rankTo: number } {
   switch (send.who) {
     case 'principal':
       return { rankFrom: 0, rankTo: 0 };
@@ -239,32 +283,37 @@ async function tellOfHouseholds(
 
 // ── the end of a step ───────────────────────────────────────────────────────────────────────────────────────
 
-/** After a cancel, and once no open page can still send, everybody not provably unsent gets the all-clear. */
-async function writeCancelNotices(
-  tx: StepTransaction,
-  cell: LockedCell,
-  ended: 'cancelled' | 'expired' | null,
-): Promise<boolean> {
-  if (ended !== 'cancelled' || cell.noticesWritten) return cell.noticesWritten;
+/** Whether those who must hear of the end have their pages; `after the chain`: not while a superseded warning can still send. */
+type Notices = 'written' | 'not yet' | 'after the chain';
+
+/**
+ * After a cancel, and once no open page can still send, everybody not provably unsent gets the all-clear; after an update those
+ * whom it leaves out.
+ */
+async function writeNotices(tx: StepTransaction, cell: LockedCell, ended: Ending | null): Promise<Notices> {
+  if (cell.noticesWritten) return 'written';
+  if (ended !== 'cancelled' && ended !== 'superseded') return 'not yet';
   const { openPages, nextRetry } = await tx.rest(1);
-  if (openPages.length > 0 || nextRetry !== null) return false;
+  if (openPages.length > 0 || nextRetry !== null) return 'not yet';
+  if (cell.warning.revision > 1 && !(await tx.chainSettled())) return 'after the chain';
   await tx.writePages(await tx.findPossiblyTold());
-  return true;
+  return 'written';
 }
 
 async function appendStep(tx: StepTransaction, result: TurnResult, ended: string | null): Promise<void> {
   if (result.taken.length === 0) return;
-  const letters = result.taken.map(({ unitId, message }) => ({ unitId, ...message }));
+  const letters = result.taken.map(recordLetter);
   await tx.appendAudit(ended ? { ended, letters } : { letters });
 }
 
 async function leave(
   tx: StepTransaction,
   cell: LockedCell,
-  input: { ended: 'cancelled' | 'expired' | null; noticesWritten: boolean; took: number },
+  input: { ended: Ending | null; notices: Notices; took: number },
 ): Promise<Omit<StepResult, 'tiers'>> {
   const rest = await tx.rest(OPEN_PAGES_MAX);
-  const settled = input.ended !== 'cancelled' || input.noticesWritten;
+  const noticesWritten = input.notices === 'written';
+  const settled = input.ended === 'expired' || noticesWritten;
   const closed =
     input.ended !== null &&
     settled &&
@@ -275,9 +324,10 @@ async function leave(
   const more =
     rest.mail || (input.ended !== null && rest.nextRetry !== null) || (input.ended !== null && rest.unended);
   const expiry = input.ended ? null : cell.warning.expiresAt;
-  const due = [rest.nextDeadline, rest.nextRetry, expiry].filter((at) => at !== null);
+  const chain = input.notices === 'after the chain' ? cell.now + CHAIN_LOOK_MS : null;
+  const due = [rest.nextDeadline, rest.nextRetry, expiry, chain].filter((at) => at !== null);
   const nextDeadline = due.length > 0 ? Math.min(...due) : null;
-  await tx.leave({ nextDeadline, closed, noticesWritten: input.noticesWritten });
+  await tx.leave({ nextDeadline, closed, noticesWritten });
   return {
     known: true,
     closed,

@@ -75,7 +75,7 @@ export async function startSite(
   const { postgres, temporal } = services;
   context.noteVersion('PostgreSQL', postgres.version);
   context.noteVersion(`Temporal server (${temporal.store})`, temporal.version);
-  const database = openDatabase({ url: postgres.url, schema, statementTimeoutMs: 120_000 });
+  const database = openDatabase({ url: postgres.url, schema, statementTimeoutMs: 120_000, asOwner: true });
   const ledger = (warning: string) => readLedger(ledgerDirectory, { warningId: warning });
   return {
     server: input.server,

@@ -6,7 +6,7 @@
  */
 import { createHmac } from 'node:crypto';
 import { Pool, type Dispatcher } from 'undici';
-import type { OutgoingMessage, SendResult } from '../domain/ports.ts';
+import type { OutgoingMessage, SenderPort, SendResult } from '../domain/ports.ts';
 import { resultOf, type ResultClass } from '../domain/results.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -128,6 +128,37 @@ export function createHttpExchanges(input: {
   }
 
   return { send, ask, close: () => pool.close() };
+}
+
+/**
+ * Asks a gateway to take a message back: `messageId` and `reference` go there, and `OK` means that it will not go out. Any other code
+ * of an answer that was not an error says that it has.
+ */
+export function gatewayRecall(
+  exchanges: HttpExchanges,
+  { url, path, secret }: { url: string; path: string; secret: string },
+): NonNullable<SenderPort['recall']> {
+  return async ({ deliveryId, attempt, providerId }) => {
+    const body = JSON.stringify({ messageId: providerId, reference: `${deliveryId}.${attempt}` });
+    const headers = { 'content-type': 'application/json', ...gatewaySignature(secret, body) };
+    const answer = await exchanges.ask({ method: 'POST', path: pathBelow(url, path), headers, body });
+    const code = answer?.status === 200 ? textOf(answer.json, 'code') : null;
+    if (code === null) return 'unknown';
+    return code === 'OK' ? 'recalled' : 'too late';
+  };
+}
+
+/** What a gateway's listing says of one reference: its list and the id in it have names of their own. */
+export function foundIn(
+  answer: HttpAnswer | null,
+  list: string,
+  id: string,
+): { providerId: string } | null | 'unknown' {
+  const found = answer?.status === 200 ? answer.json?.[list] : undefined;
+  if (!Array.isArray(found)) return 'unknown';
+  if (found.length === 0) return null;
+  const providerId = textOf(found[0] as Record<string, unknown> | null, id);
+  return providerId === null ? 'unknown' : { providerId };
 }
 
 /** The path of `url` with `more` behind it, for a base URL with or without a slash at its end. */

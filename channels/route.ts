@@ -94,6 +94,11 @@ export function routeSenders(input: {
     send,
     ...(senders.some((sender) => 'find' in sender) && { find }),
     ...(senders.some((sender) => 'probe' in sender) && { probe }),
+    // The text is written before it is known who carries it.
+    links: (address) => {
+      const able = senders.filter((sender) => sender.refuses(address) === null);
+      return able.length > 0 && able.every((sender) => sender.links?.(address) === true);
+    },
     closedForMs: async () =>
       senders.length === 0 ? 0 : Math.min(...senders.map(({ id }) => desk.closedForMs(id))),
     // A sender without a limit takes what the others cannot.

@@ -70,3 +70,21 @@ it('never keeps more than a flood waiting', () => {
   expect(back.unsaid()).toBeGreaterThan(9_000);
   return gateway.stop().then(() => startScriptedHttp().then((fresh) => void (gateway = fresh)));
 });
+
+it('takes its turn of the rate before each, and is left unsaid where none comes', async () => {
+  const turns: string[] = [];
+  back = createSmsBack({
+    ...{ url: gateway.url, secret: SECRET, live: false },
+    turn: async (text) => {
+      turns.push(text);
+      if (text === '三') throw new Error('PostgreSQL is away');
+      return text === '一';
+    },
+  });
+  for (const text of ['一', '二', '三']) back.say({ ...words, text, kind: 'exercise' });
+  await waitUntil(async () => (turns.length === 3 && back.unsaid() === 2 ? true : null), {
+    ...{ deadlineMs: 5_000, what: 'all three to have asked for a turn' },
+  });
+  await back.close();
+  expect(gateway.seen.map((request) => request.json())).toMatchObject([{ parameters: { text: '一' } }]);
+});

@@ -1,6 +1,7 @@
 /**
  * What is said back to people who wrote, by the SMS gateway that their words came from. It is a courtesy: nothing is tried again,
- * nothing waits for it, and what is more than a gateway takes in time is left unsaid.
+ * nothing waits for it, and what is more than a gateway takes in time is left unsaid. It takes its turns of the gateway's rate after
+ * all warnings.
  */
 import { channelRefusal } from '../domain/guard.ts';
 import type { ReplyKind } from '../domain/reply-texts.ts';
@@ -34,21 +35,28 @@ export function createSmsBack(options: {
   template?: string;
   /** True where real people are at the other end. */
   live: boolean;
+  /** Waits until so much text may leave by the gateway's rate; false where that is not soon. Left out: no rate limits it. */
+  turn?: (text: string) => Promise<boolean>;
 }): SmsBack {
-  const { live, secret, signature = '', template = 'fenghuo-back' } = options;
+  const { live, secret, signature = '', template = 'fenghuo-back', turn } = options;
   const path = pathBelow(options.url, '/sms/send');
   const exchanges = createHttpExchanges({
     url: options.url,
     connections: CONNECTIONS,
     timeoutMs: TIMEOUT_MS,
   });
-  const waiting: string[] = [];
+  const waiting: { body: string; text: string }[] = [];
   const lanes = new Set<Promise<void>>();
   let unsaid = 0;
   let closing: Promise<void> | null = null;
 
   async function run(): Promise<void> {
-    for (let body = waiting.shift(); body !== undefined; body = waiting.shift()) {
+    for (let words = waiting.shift(); words; words = waiting.shift()) {
+      const { body, text } = words;
+      if (turn && !(await turn(text).catch(() => false))) {
+        unsaid += 1;
+        continue;
+      }
       const headers = { 'content-type': 'application/json', ...gatewaySignature(secret, body) };
       const result = await exchanges.send({ path, headers, body }, ({ status }) =>
         status < 300 ? { outcome: 'handed off', providerId: '' } : resultOf('rejected'),
@@ -65,13 +73,12 @@ export function createSmsBack(options: {
         unsaid += 1;
         return;
       }
-      waiting.push(
-        JSON.stringify({
-          ...{ templateId: template, signature, to },
-          parameters: { text },
-          reference: `back.${replyId}`,
-        }),
-      );
+      const body = JSON.stringify({
+        ...{ templateId: template, signature, to },
+        parameters: { text },
+        reference: `back.${replyId}`,
+      });
+      waiting.push({ body, text });
       if (lanes.size >= CONNECTIONS) return;
       const lane = run().finally(() => lanes.delete(lane));
       lanes.add(lane);

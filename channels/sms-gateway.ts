@@ -7,11 +7,12 @@ import { channelRefusal } from '../domain/guard.ts';
 import type { OutgoingMessage, SenderPort, SendResult } from '../domain/ports.ts';
 import {
   createHttpExchanges,
+  foundIn,
+  gatewayRecall,
   gatewaySignature,
   pathBelow,
   referenceOf,
   tableResult,
-  textOf,
   type HttpAnswer,
   type ResultRow,
 } from './http-exchange.ts';
@@ -64,6 +65,8 @@ export type SmsGatewayChannelOptions = {
   signature?: string;
   /** What is left out is called `fenghuo-<kind>-<language>`. @default all */
   templates?: GatewayTemplates;
+  /** Where messages are taken back, behind `url`, such as `/sms/recall`. Left out: they cannot be. */
+  recallPath?: string | undefined;
   /** True where real people are at the other end. */
   live: boolean;
   /** Messages under way at once in one slice, and connections. @default 128, and 512 */
@@ -105,7 +108,7 @@ export function createSmsGatewayChannel(options: SmsGatewayChannelOptions): Send
       path: `${listing}?reference=${encodeURIComponent(reference)}`,
       headers: gatewaySignature(secret, reference),
     });
-    return foundIn(answer);
+    return foundIn(answer, 'messages', 'messageId');
   }
 
   /** Whether a number is in service: what providers call number status or HLR query. Nobody notices it. */
@@ -118,6 +121,7 @@ export function createSmsGatewayChannel(options: SmsGatewayChannelOptions): Send
     return state === 'reachable' || state === 'unreachable' ? state : 'unknown';
   }
 
+  const recall = options.recallPath && gatewayRecall(exchanges, { ...options, path: options.recallPath });
   return {
     id: 'sms-gateway',
     channel: 'sms',
@@ -125,20 +129,13 @@ export function createSmsGatewayChannel(options: SmsGatewayChannelOptions): Send
     concurrency,
     messageTimeoutMs,
     refuses: () => null,
+    byTemplate: true,
     send,
     find,
     probe,
+    ...(recall && { recall }),
     close: () => exchanges.close(),
   };
-}
-
-/** What a gateway's listing says of one reference. */
-export function foundIn(answer: HttpAnswer | null): { providerId: string } | null | 'unknown' {
-  const messages = answer?.status === 200 ? answer.json?.['messages'] : undefined;
-  if (!Array.isArray(messages)) return 'unknown';
-  if (messages.length === 0) return null;
-  const providerId = textOf(messages[0] as Record<string, unknown> | null, 'messageId');
-  return providerId === null ? 'unknown' : { providerId };
 }
 
 function bodyOf(message: OutgoingMessage, signature: string, templates: GatewayTemplates) {

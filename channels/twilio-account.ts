@@ -75,6 +75,12 @@ export function failureOf(error: unknown): SendResult {
   return { outcome: 'unknown', reason: 'answer-unreadable' };
 }
 
+/** True where Twilio said no, and would say so again. */
+export function refusedForGood(error: unknown): boolean {
+  const { status } = (error ?? {}) as { status?: unknown };
+  return typeof status === 'number' && status >= 400 && status < 500 && status !== 401 && status !== 429;
+}
+
 /** An acceptance is an answer with an id. */
 export function acceptance(sid: unknown): SendResult {
   return typeof sid === 'string' && sid !== ''

@@ -110,7 +110,12 @@ describe('what callbacks report', () => {
     const reason = 'carrier-unknown';
     expect(messageReport('undelivered', null)).toEqual({ state: 'undelivered', code: null, reason });
     expect(messageReport('failed', '12345')).toEqual({ state: 'failed', code: '12345', reason });
-    expect(messageReport('canceled', null)).toEqual({ state: 'failed', code: null, reason });
+    expect(messageReport('canceled', null)).toEqual({
+      state: 'failed',
+      code: 'recalled',
+      reason: 'recalled',
+    });
+    expect(callReport('canceled', null, null)).toMatchObject({ state: 'failed', reason: 'recalled' });
   });
 
   test.each([

@@ -69,6 +69,9 @@ export class Unanswered extends Error {
   }
 }
 
+/** Only by our own request: see `recall`. */
+const CANCELED = 'canceled';
+
 /** A message's statuses. */
 const MESSAGE_STATES: Readonly<Record<string, ReceiptState>> = {
   accepted: 'accepted',
@@ -104,6 +107,7 @@ export function messageReport(status: string, code: string | null): ReportedStat
   const state = known(MESSAGE_STATES, status);
   if (state === null) return null;
   if (state !== 'undelivered' && state !== 'failed') return { state, code: null, reason: null };
+  if (status === CANCELED) return { state, code: 'recalled', reason: 'recalled' };
   // A failure without a reason, or for one that the table does not know, may pass: once more, then another channel.
   return { state, code, reason: codeClass(code) ?? 'carrier-unknown' };
 }
@@ -118,6 +122,7 @@ export function callReport(
   if (state === null) return null;
   if (state === 'delivered' && isMachine(answeredBy))
     return { state: 'undelivered', code: answeredBy, reason: 'not-answered' };
+  if (status === CANCELED) return { state, code: 'recalled', reason: 'recalled' };
   if (state === 'undelivered') return { state, code: code ?? status, reason: 'not-answered' };
   if (state === 'failed') return { state, code: code ?? status, reason: codeClass(code) ?? 'not-answered' };
   return { state, code: null, reason: null };

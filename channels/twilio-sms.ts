@@ -1,6 +1,7 @@
 /**
  * SMS by Twilio, for everywhere but mainland China. Twilio has no idempotency key: what may have been accepted is *unknown*, and is
- * looked for by its recipient, its time and its text before it is sent again.
+ * looked for by its recipient, its time and its text before it is sent again. What Twilio has cannot be taken back: only messages that
+ * were scheduled through a messaging service can (error 30409); an SMS lives no longer than its validity period instead.
  */
 import { channelRefusal } from '../domain/guard.ts';
 import type { OutgoingMessage, SendResult, SenderPort } from '../domain/ports.ts';

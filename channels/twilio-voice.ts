@@ -3,7 +3,7 @@
  * (web/twilio.ts), and there the pressed key comes in.
  */
 import { channelRefusal } from '../domain/guard.ts';
-import type { OutgoingMessage, SendResult, SenderPort } from '../domain/ports.ts';
+import type { OutgoingMessage, RecallResult, SenderPort, SendResult, SentMessage } from '../domain/ports.ts';
 import {
   acceptance,
   callbackUrl,
@@ -12,6 +12,7 @@ import {
   lookedForSince,
   MESSAGE_TIMEOUT_MS,
   openTwilio,
+  refusedForGood,
   refusesMainland,
   type TwilioSenderOptions,
 } from './twilio-account.ts';
@@ -76,6 +77,18 @@ export function createTwilioVoiceSender(options: TwilioSenderOptions): SenderPor
     }
   }
 
+  /** Ends a call that waits or rings; one that is being heard goes on, and hears that the warning is over. */
+  async function recall({ providerId }: SentMessage): Promise<RecallResult> {
+    try {
+      const { status } = await twilio.ask((client) =>
+        client.calls(providerId).update({ status: 'canceled' }),
+      );
+      return status === 'canceled' ? 'recalled' : 'too late';
+    } catch (error) {
+      return refusedForGood(error) ? 'too late' : 'unknown';
+    }
+  }
+
   return {
     id: 'twilio-voice',
     channel: 'voice',
@@ -85,6 +98,7 @@ export function createTwilioVoiceSender(options: TwilioSenderOptions): SenderPor
     refuses: refusesMainland,
     send,
     find,
+    recall,
     close: () => twilio.close(),
   };
 }

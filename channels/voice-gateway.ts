@@ -7,6 +7,8 @@ import { channelRefusal } from '../domain/guard.ts';
 import type { OutgoingMessage, SenderPort, SendResult } from '../domain/ports.ts';
 import {
   createHttpExchanges,
+  foundIn,
+  gatewayRecall,
   gatewaySignature,
   pathBelow,
   referenceOf,
@@ -54,6 +56,10 @@ export type VoiceGatewayOptions = {
   secret: string;
   /** Template ids by `call-<kind>-<language>`; what is left out is called `fenghuo-call-<kind>-<language>`. @default all */
   templates?: Readonly<Record<string, string>>;
+  /** Where calls are listed by reference, behind `url`. Left out: the gateway cannot be asked for a call. */
+  listPath?: string | undefined;
+  /** Where calls are taken back that do not ring yet or are not taken, behind `url`. Left out: they cannot be. */
+  recallPath?: string | undefined;
   /** True where real people are at the other end. */
   live: boolean;
   /** @default 32 */
@@ -80,6 +86,19 @@ export function createVoiceGateway(options: VoiceGatewayOptions): SenderPort {
     return exchanges.send({ path, headers, body }, voiceGatewayResult);
   }
 
+  const { listPath } = options;
+  const listing = listPath && pathBelow(options.url, listPath);
+
+  async function find(message: OutgoingMessage, attempt: number) {
+    const reference = referenceOf({ ...message, attempt });
+    const answer = await exchanges.ask({
+      path: `${listing}?reference=${encodeURIComponent(reference)}`,
+      headers: gatewaySignature(secret, reference),
+    });
+    return foundIn(answer, 'calls', 'callId');
+  }
+
+  const recall = options.recallPath && gatewayRecall(exchanges, { ...options, path: options.recallPath });
   return {
     id: 'voice-gateway',
     channel: 'voice',
@@ -87,7 +106,10 @@ export function createVoiceGateway(options: VoiceGatewayOptions): SenderPort {
     concurrency,
     messageTimeoutMs,
     refuses: () => null,
+    byTemplate: true,
     send,
+    ...(listing && { find }),
+    ...(recall && { recall }),
     close: () => exchanges.close(),
   };
 }

@@ -5,7 +5,9 @@ import type { SilentPerson } from '../db/warnings.ts';
 import { isoWithOffset } from '../domain/time.ts';
 import { listLines, phoneNext, recordCall, takeLine } from '../operations/calls.ts';
 import { maskAddress } from '../operations/organisation-person.ts';
+import { requireNumbers } from '../operations/operators.ts';
 import { parseWarningId } from '../operations/warnings.ts';
+import { requireActor } from './actor.ts';
 import type { Context } from './context.ts';
 import { askAtDesk } from './desk.ts';
 import { example } from './example.ts';
@@ -31,7 +33,7 @@ const OUTCOMES: Readonly<Record<string, CallOutcome>> = {
 };
 
 type ListOptions = { officer?: string; numbers?: boolean; most?: number };
-type NextOptions = { officer: string; numbers?: boolean };
+type NextOptions = { officer?: string; numbers?: boolean };
 
 export function addCallsCommands(program: Command, context: Context): void {
   const calls = program.command('calls').description(context.say('help.calls'));
@@ -52,7 +54,7 @@ export function addCallsCommands(program: Command, context: Context): void {
     .command('next')
     .description(context.say('help.callsNext'))
     .argument('[WARNING]', context.say('help.callsWarning'))
-    .requiredOption('--officer <NAME>', context.say('help.officer'))
+    .option('--officer <NAME>', context.say('help.officer'))
     .option('--numbers', context.say('help.numbers'))
     .addHelpText('after', example(context, 'npx fenghuo calls next --officer 王值班 --numbers'))
     .action(async (id: string | undefined, options: NextOptions) => next(context, numberOf(id), options));
@@ -80,7 +82,10 @@ async function list(context: Context, number: number | null, options: ListOption
   const { officer, numbers = false } = options;
   const most = options.most ?? LISTED_MOST;
   // One more than is shown says whether there are more.
-  const found = await listLines(await context.database(), { warningId: number, most: most + 1 });
+  const database = await context.database();
+  const found = await listLines(database, { warningId: number, most: most + 1 });
+  const warningIds = found.map(({ warningId: id }) => id);
+  if (numbers) await requireNumbers(database, context.operator, warningIds);
   const lines = found
     .slice(0, most)
     .filter(({ takenBy }) => officer === undefined || takenBy === null || takenBy === officer)
@@ -97,9 +102,19 @@ async function list(context: Context, number: number | null, options: ListOption
 }
 
 async function next(context: Context, number: number | null, options: NextOptions): Promise<void> {
-  const { officer, numbers = false } = options;
+  const { numbers = false } = options;
   const database = await context.database();
-  const take = () => takeLine(database, { warningId: number, officer });
+  const officer = await requireActor(context, options.officer, '--officer');
+  const take = async () => {
+    // Before a line is taken: one that may not be read would lie there for five minutes.
+    const lines = numbers ? await listLines(database, { warningId: number, most: LISTED_MOST }) : [];
+    await requireNumbers(
+      database,
+      context.operator,
+      lines.map(({ warningId: id }) => id),
+    );
+    return takeLine(database, { warningId: number, officer });
+  };
   if (context.output === 'text' && context.stdout.isTTY === true && process.stdin.isTTY) {
     const write = async (callId: number, outcome: CallOutcome) => {
       await recordCall(database, { callId, outcome, doneCount: null });

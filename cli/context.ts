@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { readConfig, withSecrets, type Config } from '../config.ts';
 import { openDatabase, type Database } from '../db/database.ts';
+import type { Operator } from '../domain/authority.ts';
 import { FenghuoError } from '../domain/errors.ts';
 import type { Language } from '../domain/texts.ts';
 import { sayIn, type Values, type WordKey } from './words.ts';
@@ -46,6 +47,8 @@ export type Context = Surroundings & {
   config: () => Promise<Config>;
   /** Opens at the first call; the context closes it. */
   database: () => Promise<Database>;
+  /** Who is logged in, by FENGHUO_TOKEN or `fenghuo login`; null where nobody is. Throws where the token is not good. */
+  operator: () => Promise<Operator | null>;
   close: () => Promise<void>;
   /** What the process ends with when nothing is thrown. */
   exitCode: number;
@@ -60,6 +63,11 @@ export function createContext(surroundings: Surroundings, globals: Globals): Con
   const environment = once(() => commandEnvironment(env));
   const config = once(async () => readConfig(await environment()));
   let opened: Database | undefined;
+  const database = async () => {
+    const { DATABASE_URL: url, FENGHUO_SCHEMA: schema } = await config();
+    opened ??= openDatabase({ url, schema, connectionsMost: CONNECTIONS_MOST });
+    return opened;
+  };
   return {
     ...surroundings,
     output: globals.output,
@@ -74,11 +82,14 @@ export function createContext(surroundings: Surroundings, globals: Globals): Con
     },
     environment,
     config,
-    database: async () => {
-      const { DATABASE_URL: url, FENGHUO_SCHEMA: schema } = await config();
-      opened ??= openDatabase({ url, schema, connectionsMost: CONNECTIONS_MOST });
-      return opened;
-    },
+    database,
+    operator: once(async () => {
+      const { readToken } = await import('./token.ts');
+      const token = await readToken(env);
+      if (token === null) return null;
+      const { authenticate } = await import('../operations/operators.ts');
+      return authenticate(await database(), token);
+    }),
     close: async () => {
       const closing = opened;
       opened = undefined;

@@ -10,9 +10,11 @@ import {
   type ListedDelivery,
 } from '../operations/deliveries.ts';
 import { parseWarningId } from '../operations/warnings.ts';
+import { requireActor } from './actor.ts';
 import type { Context } from './context.ts';
 import { example } from './example.ts';
 import { wholeNumber } from './options.ts';
+import { addSenderCommands } from './senders.ts';
 import { unitName, warningId } from './shapes.ts';
 import { renderTable } from './table.ts';
 import { isoOrNull, timeOfDay } from './times.ts';
@@ -21,10 +23,11 @@ import { harmless } from './width.ts';
 const LISTED_MOST = 100;
 
 type ListOptions = { failed?: boolean; unknown?: boolean; dead?: boolean; unit?: string; most?: number };
-type RetryOptions = { failed?: boolean; reason: string };
+type RetryOptions = { failed?: boolean; by?: string; reason: string };
 
 export function addDeliveryCommands(program: Command, context: Context): void {
   const delivery = program.command('delivery').description(context.say('help.delivery'));
+  addSenderCommands(delivery, context);
   delivery
     .command('list')
     .description(context.say('help.deliveryList'))
@@ -42,13 +45,14 @@ export function addDeliveryCommands(program: Command, context: Context): void {
     .argument('<WARNING>', context.say('help.warningId'))
     .argument('[DELIVERY]', context.say('help.deliveryId'))
     .option('--failed', context.say('help.retryFailed'))
+    .option('--by <NAME>', context.say('help.by'))
     .requiredOption('--reason <TEXT>', context.say('help.reason'))
     .addHelpText(
       'after',
       example(
         context,
-        'npx fenghuo delivery retry W12 4097 --reason 号码已更正',
-        'npx fenghuo delivery retry W12 --failed --reason 网关已恢复',
+        'npx fenghuo delivery retry W12 4097 --by 王值班 --reason 号码已更正',
+        'npx fenghuo delivery retry W12 --failed --by 王值班 --reason 网关已恢复',
       ),
     )
     .action(async (id: string, name: string | undefined, options: RetryOptions) =>
@@ -102,11 +106,12 @@ async function retry(
       sentence: context.say('delivery.retryWhat'),
     });
   }
+  const by = await requireActor(context, options.by, '--by');
   const database = await context.database();
   const done =
     name === undefined
-      ? await retryFailed(database, { warningId: number, reason })
-      : await retryDelivery(database, { warningId: number, name: parseDeliveryName(name), reason });
+      ? await retryFailed(database, { warningId: number, by, reason })
+      : await retryDelivery(database, { warningId: number, name: parseDeliveryName(name), by, reason });
   const id = warningId(number);
   context.print({
     value: { warning: id, ...done },

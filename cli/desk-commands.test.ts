@@ -153,7 +153,7 @@ describe.sequential('a night at the desk', () => {
     expect(JSON.stringify(listed)).not.toMatch(/\+86\d{8}/);
     expect(await fenghuo('delivery', 'list', 'W1', '--failed', '--dead')).toMatchObject({ code: 2 });
     expect((await fenghuo('delivery', 'list', 'W1', '--dead')).stderr).toContain('There is none such');
-    const why = ['--reason', '网关已恢复'];
+    const why = ['--by', '王值班', '--reason', '网关已恢复'];
     expect(await fenghuo('delivery', 'retry', 'W1', ...why)).toMatchObject({ code: 2 });
     expect(await fenghuo('delivery', 'retry', 'W1', '7', '--failed', ...why)).toMatchObject({ code: 2 });
     expect(await fenghuo('delivery', 'retry', 'W1', '7', ...why)).toMatchObject({ code: 3 });
@@ -208,5 +208,38 @@ describe.sequential('a night at the desk', () => {
       ],
     ])
       expect(await widest(lang, ...argv), argv.join(' ')).toBeLessThanOrEqual(80);
+  });
+});
+
+describe.sequential('senders by hand', () => {
+  const why = ['--by', '王值班', '--reason', '网关维护'];
+  test('before any worker ran there is none; then each is listed, closed for a while, and opened', async () => {
+    await database.query('delete from senders');
+    expect((await fenghuo('delivery', 'senders', '--lang', 'en')).stderr).toContain('No worker has used');
+    expect(await fenghuo('delivery', 'open', 'sms-gateway', ...why)).toMatchObject({ code: 3 });
+    await database.query(`insert into senders (id, channel, per_second) values ('sms-gateway', 'sms', 50)`);
+    expect(await json('delivery', 'senders')).toMatchObject([
+      { id: 'sms-gateway', channel: 'sms', perSecond: 50, open: true, closedForMs: 0 },
+    ]);
+    const closed = await json('delivery', 'close', 'sms-gateway', '--for', '2h', ...why);
+    expect(closed).toMatchObject({ open: false, reason: 'by hand' });
+    expect((closed as { closedForMs: number }).closedForMs).toBeGreaterThan(7_000_000);
+    expect((await fenghuo('delivery', 'senders', '--lang', 'zh')).stdout).toContain('暂停');
+    expect(await json('delivery', 'open', 'sms-gateway', ...why)).toMatchObject({ open: true, reason: null });
+    expect(await fenghuo('delivery', 'open', 'sms-gateway', '--by', ' ', '--reason', 'x')).toMatchObject({
+      code: 2,
+    });
+  });
+
+  test('who did it and why stands in the record', async () => {
+    const acts = await database.query<{
+      kind: string;
+      actor: string;
+      body: { sender: string; reason: string };
+    }>(`select kind, actor, body from audit where kind in ('open sender', 'close sender') order by id`);
+    expect(acts.map(({ kind, actor, body }) => [kind, actor, body.sender, body.reason])).toEqual([
+      ['close sender', '王值班', 'sms-gateway', '网关维护'],
+      ['open sender', '王值班', 'sms-gateway', '网关维护'],
+    ]);
   });
 });

@@ -5,9 +5,12 @@ import { knownMigrations, readAppliedMigrations } from '../db/schema-version.ts'
 import { pausedSince, type Pause } from '../db/pauses.ts';
 import { readWatchFacts } from '../db/watchdog.ts';
 import { EXIT_CODES, FenghuoError } from '../domain/errors.ts';
-import { temporalOf, withSecrets, type Config } from '../config.ts';
+import { namespaceOf, temporalOf, withSecrets, type Config } from '../config.ts';
+import { isGrave, KINDS, type WarningKind } from '../domain/kinds.ts';
 import { AT_ONCE, findTroubles, WATCHDOG_SIGN, type Trouble } from '../domain/watchdog.ts';
 import type { Finding } from '../runtime/doctor.ts';
+import { listAfterReviews } from '../operations/draft-ends.ts';
+import { readinessOf, type Readiness } from '../operations/kinds.ts';
 import { hasWorker, processesAlive } from './alive.ts';
 import type { Context } from './context.ts';
 import { describeFailure } from './failures.ts';
@@ -16,6 +19,7 @@ import { pauseLine } from './pause.ts';
 import { example } from './example.ts';
 import { troubleAdvice, troubleExtent, troubleName } from './watchdog.ts';
 import { pad, width, wrap } from './width.ts';
+import { minuteOf } from './times.ts';
 
 /** What an installation's looks gave, and whether PostgreSQL or Temporal was away: that has an exit code of its own. */
 type Look = { findings: Finding[]; unreachable: boolean };
@@ -79,8 +83,10 @@ async function inspectInstallation(context: Context): Promise<Look> {
   try {
     const stored = await lookAtDatabase(database, config, context);
     const temporal = await temporalFinding(config, context);
+    const kinds =
+      stored.kinds && (await Promise.all(stored.kinds.map((one) => kindFinding(one, config, context))));
     return {
-      findings: [{ name, status: 'ok', found }, ...stored.findings, temporal],
+      findings: [{ name, status: 'ok', found }, ...stored.findings, temporal, ...(kinds ?? [])],
       unreachable: stored.unreachable || temporal.status === 'fail',
     };
   } finally {
@@ -88,7 +94,11 @@ async function inspectInstallation(context: Context): Promise<Look> {
   }
 }
 
-async function lookAtDatabase(database: Database, config: Config, context: Context): Promise<Look> {
+async function lookAtDatabase(
+  database: Database,
+  config: Config,
+  context: Context,
+): Promise<Look & { kinds?: Readiness[] }> {
   const name = context.say('doctor.schema');
   try {
     const [known, applied] = [await knownMigrations(), await readAppliedMigrations(database)];
@@ -103,7 +113,15 @@ async function lookAtDatabase(database: Database, config: Config, context: Conte
     }
     const found = context.say('doctor.schemaAt', { version: applied.at(-1) ?? '-' });
     const alive = await lookAtLife(database, config, context);
-    return { findings: [{ name, status: 'ok', found }, ...alive.findings], unreachable: alive.unreachable };
+    const kinds = await Promise.all(KINDS.map((kind) => readinessOf(database, kind)));
+    return {
+      ...{ kinds, unreachable: alive.unreachable },
+      findings: [
+        { name, status: 'ok', found },
+        ...alive.findings,
+        ...(await lookAtAfterReviews(database, context)),
+      ],
+    };
   } catch (error) {
     const { sentence } = describeFailure(error, context.lang);
     const advice = isUnreachable(error) ? undefined : context.say('doctor.seeAbove');
@@ -115,6 +133,22 @@ async function lookAtDatabase(database: Database, config: Config, context: Conte
     };
     return { findings: [finding], unreachable: isUnreachable(error) };
   }
+}
+
+/** What one person did alone and nobody has looked at since: no fault of the installation, but never out of sight. */
+async function lookAtAfterReviews(database: Database, context: Context): Promise<Finding[]> {
+  const open = await listAfterReviews(database);
+  const [oldest] = open;
+  if (!oldest) return [];
+  const values = { count: open.length, at: minuteOf(oldest.at) };
+  return [
+    {
+      name: context.say('doctor.afterReviews'),
+      status: 'warn',
+      found: context.say('doctor.afterReviewsOpen', values),
+      advice: context.say('doctor.afterReviewsAdvise'),
+    },
+  ];
 }
 
 /** Who lives, and what the watchdog would shout of now: it counts silences from the last sign, however long ago. */
@@ -171,6 +205,41 @@ function troubleFindings(troubles: readonly Trouble[], context: Context): Findin
     found: `${troubleName(lang, trouble)} (${troubleExtent(lang, trouble)})`,
     advice: troubleAdvice(lang, trouble),
   }));
+}
+
+/** Ready or not, and why not. Actual warnings that nobody has set up are no fault; a worker that was there and is gone is one. */
+async function kindFinding({ facts, gaps }: Readiness, config: Config, context: Context): Promise<Finding> {
+  const { kind, workers, wasThere } = facts;
+  const name = context.say(`doctor.kind.${kind}`);
+  if (kind === 'actual' && !wasThere)
+    return { name, status: 'ok', found: context.say('doctor.kindNotSetUp') };
+  const namespace = workers[0]?.namespace ?? namespaceOf(config, kind);
+  const all = [...gaps, ...((await isNamespaceThere(config, namespace)) ? [] : ['no namespace' as const])];
+  if (all.length === 0) {
+    const senders = [...new Set(workers.flatMap((worker) => worker.senders))].join(', ');
+    const found = context.say('doctor.kindReady', { senders, namespace, workers: workers.length });
+    return { name, status: 'ok', found };
+  }
+  const told = all.map((gap) => context.say(`gap.${gap}`, { namespace, count: facts.misdirected }));
+  const advice = all.map((gap) => context.say(adviceOf(gap, kind))).join(' ');
+  const grave = all.some((gap) => gap === 'no namespace' || isGrave(gap));
+  const found = context.say(grave ? 'doctor.kindGaps' : 'doctor.kindNotes', { gaps: told.join('; ') });
+  return { name, status: grave && kind === 'actual' ? 'fail' : 'warn', found, advice };
+}
+
+function adviceOf(gap: Readiness['gaps'][number] | 'no namespace', kind: WarningKind) {
+  return gap === 'no worker' ? (`advise.${kind}.no worker` as const) : (`advise.${gap}` as const);
+}
+
+/** Where Temporal itself does not answer, that is said elsewhere. */
+async function isNamespaceThere(config: Config, namespace: string): Promise<boolean> {
+  const { inspectServer } = await import('../runtime/temporal.ts');
+  const answers = await inspectServer(temporalOf(config)).catch(() => null);
+  if (answers === null) return true;
+  return inspectServer(temporalOf(config), namespace).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function temporalFinding(config: Config, context: Context): Promise<Finding> {

@@ -22,6 +22,8 @@ const POSTGRES: Readonly<Record<string, { code: string; key: WordKey; exitCode: 
   '42P01': { code: 'not-migrated', key: 'failure.notMigrated', exitCode: EXIT_CODES.failed },
   '42703': { code: 'not-migrated', key: 'failure.notMigrated', exitCode: EXIT_CODES.failed },
   '3F000': { code: 'not-migrated', key: 'failure.notMigrated', exitCode: EXIT_CODES.failed },
+  // The application's role does not exist.
+  '22023': { code: 'not-migrated', key: 'failure.notMigrated', exitCode: EXIT_CODES.failed },
   '3D000': { code: 'database-refused', key: 'failure.databaseRefused', exitCode: EXIT_CODES.unreachable },
   '28P01': { code: 'database-refused', key: 'failure.databaseRefused', exitCode: EXIT_CODES.unreachable },
   '28000': { code: 'database-refused', key: 'failure.databaseRefused', exitCode: EXIT_CODES.unreachable },

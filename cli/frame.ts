@@ -85,6 +85,10 @@ function titleLine(view: Pick<WarningView, 'warning'>, lang: Language): Piece[][
     [
       piece(warningId(warning.warningId), 'strong'),
       piece(` ${sayIn(lang, `status.${warning.status}`)}`, warning.status === 'open' ? 'busy' : 'faint'),
+      ...(warning.supersededById === null
+        ? []
+        : [piece(` → ${warningId(warning.supersededById)}`, 'strong')]),
+      ...(warning.supersedesId === null ? [] : [piece(` ← ${warningId(warning.supersedesId)}`, 'faint')]),
     ],
     [piece(harmless(warning.areas.join(lang === 'zh' ? '、' : ', ')))],
   ];

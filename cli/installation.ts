@@ -6,17 +6,21 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { withSecrets } from '../config.ts';
+import { namespaceOf, readConfig, withSecrets } from '../config.ts';
 import { openDatabase } from '../db/database.ts';
 import { migrate } from '../db/migrate.ts';
 import { freePort, isPortFree, pause } from '../runtime/processes.ts';
+import { readyNamespace } from '../runtime/temporal.ts';
 import { startServices, type Services } from '../runtime/services.ts';
 import { endLeftovers, supervise, type Supervised } from '../runtime/supervisor.ts';
+import { environmentOfActual, environmentOfExercises } from './live-environment.ts';
 
 const ENTRY = fileURLToPath(new URL('./fenghuo.mjs', import.meta.url));
 const WATCH_EVERY_MS = 1_000;
 const KEPT_PORT_MS = 5_000;
 const KEPT_PORT_LOOK_MS = 50;
+/** Under this name the port of the web process for actual warnings is kept, since links that were sent lead to it. */
+const ACTUAL_PORT = 'actualWebPort';
 /**
  * Room for young objects: MiB of one semi-space, of which V8 may keep three for each heap. Under a flood of answers a thousand
  * requests are under way; in Node's 16 MiB they were copied again and again, for nearly half of the web process's time, and the
@@ -31,12 +35,17 @@ export type Installation = {
   environment: Record<string, string>;
   workers: Supervised[];
   web: Supervised;
+  /** What serves actual warnings beside it, where live senders are configured. */
+  actual: Actual | null;
   watchdog: Supervised | null;
   sandbox: Supervised | null;
   /** Where the stand-ins keep what they received. */
   ledgerDirectory: string;
   stop(): Promise<void>;
 };
+
+/** Processes of their own, with an environment of their own. */
+export type Actual = { environment: Record<string, string>; worker: Supervised; web: Supervised };
 
 export type InstallationInput = {
   purpose: string;
@@ -46,6 +55,8 @@ export type InstallationInput = {
   env?: NodeJS.ProcessEnv;
   /** @default 1 */
   workers?: number;
+  /** The live senders' variables, as `readLiveFile` gives them. @default null, Exercises alone */
+  live?: Record<string, string> | null;
   /** @default 'fenghuo' */
   schema?: string;
   /** Variables for the stand-ins: faults, seed, model. */
@@ -60,7 +71,8 @@ export type InstallationInput = {
 
 /** Starts everything and waits until it serves. What was started is stopped again where a part of it fails. */
 export async function startInstallation(input: InstallationInput): Promise<Installation> {
-  const env = withSecrets(input.env ?? process.env);
+  const live = input.live ?? null;
+  const env = withSecrets(environmentOfExercises(input.env ?? process.env, live));
   const services = await startServices({
     purpose: input.purpose,
     log: input.log,
@@ -76,12 +88,17 @@ export async function startInstallation(input: InstallationInput): Promise<Insta
     const environment = await prepareEnvironment({ ...input, env }, services);
     const ledgerDirectory = environment['FENGHUO_LEDGER_DIR'] ?? '';
     await applyMigrations(environment, input.log);
-    const run = (name: string, command: string, extra: Record<string, string> = {}) => {
+    const run = (
+      name: string,
+      args: string[],
+      extra: Record<string, string> = {},
+      base: Record<string, string> = { ...env, ...environment },
+    ) => {
       const process = supervise({
         name,
         file: ENTRY,
-        args: [command],
-        env: { ...env, ...environment, ...extra },
+        args,
+        env: { ...base, ...extra },
         logFile: join(services.dataDirectory, 'logs', `${name}.log`),
         recordsDirectory,
         log: input.log,
@@ -90,25 +107,35 @@ export async function startInstallation(input: InstallationInput): Promise<Insta
       return process;
     };
     input.log('Starting web, worker and stand-ins …');
-    const sandbox = input.sandbox ? run('sandbox', 'sandbox', input.sandboxEnvironment ?? {}) : null;
+    const sandbox = input.sandbox ? run('sandbox', ['sandbox'], input.sandboxEnvironment ?? {}) : null;
     const roomy = { NODE_OPTIONS: `${env['NODE_OPTIONS'] ?? ''} ${ROOM_FOR_YOUNG}`.trim() };
-    const web = run('web', 'web', roomy);
+    const web = run('web', ['web', '--kind', 'exercise'], roomy);
     const workers = Array.from({ length: input.workers ?? 1 }, (_, index) =>
-      run(`worker-${index + 1}`, 'worker', roomy),
+      run(`worker-${index + 1}`, ['worker', '--kind', 'exercise'], roomy),
     );
+    const ofActual = live ? await prepareActual({ env, environment, live, services }) : null;
+    const actual = ofActual && {
+      environment: ofActual,
+      web: run('web-actual', ['web', '--kind', 'actual'], roomy, ofActual),
+      worker: run('worker-actual', ['worker', '--kind', 'actual'], roomy, ofActual),
+    };
     // It begins with the others: what never comes up is the first trouble it can see.
-    const watchdog = input.watchdog ? run('watchdog', 'watchdog') : null;
+    // It shouts to people on duty: by the live mail server, where there is one.
+    const watchdog = input.watchdog ? run('watchdog', ['watchdog'], {}, ofActual ?? undefined) : null;
     await Promise.all(started.map((process) => process.ready()));
-    writeEnvironment(services.dataDirectory, environment);
+    writeEnvironment(services.dataDirectory, {
+      ...environment,
+      ...(ofActual && { [ACTUAL_PORT]: ofActual['FENGHUO_WEB_PORT'] ?? '' }),
+    });
     const watch = watchServices(services, input.log);
     const stop = async () => {
       clearInterval(watch);
       await watchdog?.stop();
-      await Promise.all(workers.map((worker) => worker.stop()));
-      await Promise.all([web.stop(), sandbox?.stop()]);
+      await Promise.all([...workers, ...(actual ? [actual.worker] : [])].map((worker) => worker.stop()));
+      await Promise.all([web.stop(), actual?.web.stop(), sandbox?.stop()]);
       await services.stop();
     };
-    return { services, environment, workers, web, watchdog, sandbox, ledgerDirectory, stop };
+    return { services, environment, workers, web, actual, watchdog, sandbox, ledgerDirectory, stop };
   } catch (error) {
     await Promise.all(started.map((process) => process.stop()));
     await services.stop();
@@ -192,6 +219,28 @@ async function prepareEnvironment(
   };
 }
 
+/** What serves actual warnings: the same database and Temporal, a namespace of its own, and of senders only the live ones. */
+async function prepareActual(input: {
+  env: Record<string, string>;
+  environment: Record<string, string>;
+  live: Record<string, string>;
+  services: Services;
+}): Promise<Record<string, string>> {
+  const { services, live } = input;
+  const kept = readEnvironment(services.dataDirectory)[ACTUAL_PORT];
+  const port = live['FENGHUO_WEB_PORT'] ?? (await keptPort(kept && `http://127.0.0.1:${kept}`));
+  const environment = environmentOfActual(
+    { ...input.env, ...input.environment },
+    {
+      FENGHUO_PUBLIC_URL: `http://127.0.0.1:${port}`,
+      ...live,
+      FENGHUO_WEB_PORT: String(port),
+    },
+  );
+  await readyNamespace(services.temporal.connection, namespaceOf(readConfig(environment), 'actual'));
+  return environment;
+}
+
 /** The port of an earlier run, to which links that were sent lead: who held it may still be letting go. Else any free one. */
 async function keptPort(url: string | undefined): Promise<number> {
   const port = url === undefined ? NaN : Number(new URL(url).port);
@@ -208,6 +257,7 @@ async function applyMigrations(
   const database = openDatabase({
     url: environment['DATABASE_URL'] ?? '',
     schema: environment['FENGHUO_SCHEMA'] ?? '',
+    asOwner: true,
   });
   try {
     await migrate(database, log);

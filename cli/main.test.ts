@@ -139,7 +139,7 @@ describe.sequential('a night at the command line', () => {
     ['an unknown hazard', ['--hazard', '地震'], 2, 'Known are'],
     ['an expiry that has passed', ['--expires', '2020-01-01T00:00:00+08:00'], 2, 'has passed'],
     ['a time without offset', ['--expires', '2030-01-01T00:00:00'], 2, 'is not a time'],
-    ['an actual warning', ['--actual'], 4, 'Only Exercises'],
+    ['an actual warning', ['--actual'], 4, 'Nobody is logged in'],
     ['a text that is no UTF-8', ['--text-file', '/bin/ls'], 2, 'not UTF-8'],
     ['a rule pack that is none', ['--rules', TREE], 2, 'rule pack'],
   ])('%s is refused before anything is written', async (_name, more, code, sentence) => {

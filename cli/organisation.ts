@@ -17,7 +17,7 @@ import {
 } from '../operations/organisation-read.ts';
 import { fileText } from '../operations/organisation-xlsx.ts';
 import type { Context } from './context.ts';
-import { readNamedFile } from './options.ts';
+import { readNamedFile, readTextFile } from './options.ts';
 import { withProgress } from './progress.ts';
 import { example } from './example.ts';
 import { tierName } from './shapes.ts';
@@ -63,7 +63,32 @@ export function addOrganisationCommands(program: Command, context: Context): voi
       const units = await unitsForExport(database, withSynthetic);
       context.print({ value: units, items: units, lines: () => [] });
     });
+  addShapesCommand(org, context);
 }
+
+function addShapesCommand(org: Command, context: Context): void {
+  org
+    .command('shapes')
+    .description(context.say('help.orgShapes'))
+    .command('import')
+    .description(context.say('help.orgShapesImport'))
+    .argument('<FILE>', context.say('help.file'))
+    .addHelpText('after', example(context, 'npx fenghuo org shapes import townships.geojson'))
+    .action(async (file: string) => {
+      const { importShapes } = await import('../operations/unit-shapes.ts');
+      const imported = await importShapes(await context.database(), await readTextFile(file));
+      const unknown = imported.unknown.length;
+      context.print({
+        value: imported,
+        lines: () => [
+          context.say('shapes.imported', { imported: imported.imported, unknown }),
+          ...imported.unknown.slice(0, UNKNOWN_SHOWN_MOST).map((one) => `  ${one}`),
+        ],
+      });
+    });
+}
+
+const UNKNOWN_SHOWN_MOST = 10;
 
 /** Reads and imports a file; where lines are faulty, the error file is written before the error goes on. */
 export async function importFile<T>(

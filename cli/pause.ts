@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Pause } from '../db/pauses.ts';
 import { isoWithOffset } from '../domain/time.ts';
 import { pauseEverything, resumeEverything } from '../operations/pauses.ts';
+import { requireActor } from './actor.ts';
 import type { Context } from './context.ts';
 import { example } from './example.ts';
 import { pauseShape } from './shapes.ts';
@@ -13,11 +14,12 @@ export function addPauseCommand(program: Command, context: Context): void {
   program
     .command('pause')
     .description(context.say('help.pause'))
-    .requiredOption('--by <NAME>', context.say('help.by'))
+    .option('--by <NAME>', context.say('help.by'))
     .requiredOption('--reason <TEXT>', context.say('help.reason'))
     .addHelpText('after', example(context, 'npx fenghuo pause --by 王值班 --reason 误发核实'))
-    .action(async (options: { by: string; reason: string }) => {
-      const pause = await pauseEverything(await context.database(), options);
+    .action(async (options: { by?: string; reason: string }) => {
+      const by = await requireActor(context, options.by, '--by');
+      const pause = await pauseEverything(await context.database(), { ...options, by });
       context.print({ value: { paused: pauseShape(pause) }, lines: () => [pauseLine(pause, context)] });
       context.hint(context.say('pause.next'));
     });
@@ -27,10 +29,11 @@ export function addResumeCommand(program: Command, context: Context): void {
   program
     .command('resume')
     .description(context.say('help.resume'))
-    .requiredOption('--by <NAME>', context.say('help.by'))
+    .option('--by <NAME>', context.say('help.by'))
     .addHelpText('after', example(context, 'npx fenghuo resume --by 王值班'))
-    .action(async (options: { by: string }) => {
-      const pause = await resumeEverything(await context.database(), options);
+    .action(async (options: { by?: string }) => {
+      const by = await requireActor(context, options.by, '--by');
+      const pause = await resumeEverything(await context.database(), { by });
       context.print({
         value: { paused: null, ended: { ...pauseShape(pause), until: isoWithOffset(pause.until) } },
         lines: () => [

@@ -198,8 +198,11 @@ function addTestCommand(people: Command, context: Context): void {
 /** Sends the test here and now; what is not handed over ends with exit code 1. */
 async function test(context: Context, person: string, channel: Channel | undefined): Promise<void> {
   const [config, database] = [await context.config(), await context.database()];
-  const { createChannels } = await import('../worker/channels.ts');
-  const created = createChannels(config, database, () => undefined);
+  const [{ createChannels }, { bindToKind }] = await Promise.all([
+    import('../worker/channels.ts'),
+    import('../worker/wall.ts'),
+  ]);
+  const created = createChannels(await bindToKind(config, database), database, () => undefined);
   const { channels } = created;
   try {
     const tested = await testPerson(database, {

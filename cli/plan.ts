@@ -15,7 +15,7 @@ export function planShape(plan: WarningPlan) {
   const { warning } = plan;
   return {
     warning: {
-      kind: 'exercise',
+      kind: plan.kind,
       hazard: { code: warning.hazard.code, zh: warning.hazard.zh, en: warning.hazard.en },
       level: warning.level.id,
       areas: warning.areas,
@@ -41,7 +41,7 @@ export function renderPlan(plan: WarningPlan, context: Context, now: number = Da
   const columns = context.columns() ?? 100;
   const named = { hazard: warning.hazard[lang], level: levelName(warning.level.id, lang) };
   return [
-    `${context.say('kind.exercise')}  ${context.say('warning.name', named)}  ${warning.areas.join(lang === 'zh' ? '、' : ', ')}`,
+    `${context.say(`kind.${plan.kind}`)}  ${context.say('warning.name', named)}  ${warning.areas.join(lang === 'zh' ? '、' : ', ')}`,
     context.say('plan.lasts', {
       at: isoWithOffset(now + warning.lastsMs),
       left: span(warning.lastsMs, context.lang),
@@ -75,8 +75,11 @@ export function renderPlan(plan: WarningPlan, context: Context, now: number = Da
   ];
 }
 
-/** Nothing where everybody could answer. */
-function renderCannotAnswer({ total, people }: WarningPlan['cannotAnswer'], context: Context): string[] {
+/** Who cannot answer in any way, by name and reason; nothing where everybody could. */
+export function renderCannotAnswer(
+  { total, people }: WarningPlan['cannotAnswer'],
+  context: Context,
+): string[] {
   if (total === 0) return [];
   const table = renderTable(
     people,

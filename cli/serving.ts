@@ -1,10 +1,14 @@
 /** `migrate`, `worker` and `web`: what an operator runs where `up` does not run it all. */
 import type { Command } from 'commander';
-import { temporalOf } from '../config.ts';
+import { namespaceOf, readConfig, temporalOf, type Config } from '../config.ts';
+import { openDatabase } from '../db/database.ts';
 import { migrate } from '../db/migrate.ts';
+import { KINDS, type WarningKind } from '../domain/kinds.ts';
 import type { Context } from './context.ts';
 import { example } from './example.ts';
 import { sayReady, untilToldToStop } from './life.ts';
+import { environmentFor } from './live-environment.ts';
+import { oneOf } from './options.ts';
 
 export function addMigrateCommand(program: Command, context: Context): void {
   program
@@ -13,7 +17,9 @@ export function addMigrateCommand(program: Command, context: Context): void {
     .option('--temporal', context.say('help.migrate.temporal'))
     .addHelpText('after', example(context, 'npx fenghuo migrate', 'npx fenghuo migrate --temporal'))
     .action(async (options: { temporal?: boolean }) => {
-      const applied = await migrate(await context.database());
+      const { DATABASE_URL: url, FENGHUO_SCHEMA: schema } = await context.config();
+      const database = openDatabase({ url, schema, connectionsMost: 1, asOwner: true });
+      const applied = await migrate(database).finally(() => database.close());
       if (options.temporal) await registerWithTemporal(context);
       context.print({
         value: { applied },
@@ -25,21 +31,30 @@ export function addMigrateCommand(program: Command, context: Context): void {
     });
 }
 
-/** What `up` does for servers of its own: Temporal's namespace and search attributes. */
+/** What `up` does for servers of its own: Temporal's namespace of each kind and the search attributes. */
 async function registerWithTemporal(context: Context): Promise<void> {
   const config = await context.config();
   const { readyNamespace } = await import('../runtime/temporal.ts');
-  await readyNamespace(temporalOf(config), config.TEMPORAL_NAMESPACE);
-  context.hint(context.say('migrate.registered', { namespace: config.TEMPORAL_NAMESPACE }));
+  for (const kind of KINDS) {
+    const namespace = namespaceOf(config, kind);
+    await readyNamespace(temporalOf(config), namespace);
+    context.hint(context.say('migrate.registered', { namespace }));
+  }
+}
+
+/** The configuration of a process that serves one kind: of the kind that was asked for, or not at all. */
+async function configOf(context: Context, kind: WarningKind | undefined): Promise<Config> {
+  return readConfig(environmentFor(kind, await context.environment()));
 }
 
 export function addWorkerCommand(program: Command, context: Context): void {
   program
     .command('worker')
     .description(context.say('help.worker'))
-    .addHelpText('after', example(context, 'npx fenghuo worker'))
-    .action(async () => {
-      const config = await context.config();
+    .option('--kind <KIND>', context.say('help.kind'), oneOf(KINDS))
+    .addHelpText('after', example(context, 'npx fenghuo worker', 'npx fenghuo worker --kind actual'))
+    .action(async (options: { kind?: WarningKind }) => {
+      const config = await configOf(context, options.kind);
       await serve(context, async () => {
         const [{ startWorker }, { yieldToOthers }] = await Promise.all([
           import('../worker/worker.ts'),
@@ -57,16 +72,17 @@ export function addWebCommand(program: Command, context: Context): void {
   program
     .command('web')
     .description(context.say('help.web'))
+    .option('--kind <KIND>', context.say('help.kind'), oneOf(KINDS))
     .addHelpText('after', example(context, 'FENGHUO_WEB_PORT=8080 npx fenghuo web'))
-    .action(async () => {
-      const config = await context.config();
+    .action(async (options: { kind?: WarningKind }) => {
+      const config = await configOf(context, options.kind);
       await serve(context, async () => {
         const [{ startWeb }, { answerKeys }, { createDoors }] = await Promise.all([
           import('../web/server.ts'),
           import('../worker/channels.ts'),
           import('../worker/doors.ts'),
         ]);
-        const doors = createDoors(config);
+        const doors = createDoors(await bound(config));
         const { gateway, twilio } = doors;
         const log = (line: string) => context.tell(line);
         const web = await startWeb({ config, keys: answerKeys(config), log, gateway, twilio });
@@ -74,6 +90,21 @@ export function addWebCommand(program: Command, context: Context): void {
         return { stop: () => web.stop().then(() => doors.close()) };
       });
     });
+}
+
+/** Its senders speak back to people, so they too must be of the kind that is served. */
+async function bound(config: Config) {
+  const { bindToKind } = await import('../worker/wall.ts');
+  const database = openDatabase({
+    url: config.DATABASE_URL,
+    schema: config.FENGHUO_SCHEMA,
+    connectionsMost: 1,
+  });
+  try {
+    return await bindToKind(config, database);
+  } finally {
+    await database.close();
+  }
 }
 
 type Running = { readonly done?: Promise<void>; stop(): Promise<void> };

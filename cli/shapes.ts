@@ -18,6 +18,12 @@ export function warningShape(row: WarningRow) {
   return {
     id: warningId(row.warningId),
     revision: row.revision,
+    supersedes: row.supersedesId === null ? null : warningId(row.supersedesId),
+    supersededBy: row.supersededById === null ? null : warningId(row.supersededById),
+    chain: warningId(row.chainId),
+    incident: warningId(row.incidentId ?? row.warningId),
+    asksAgain: row.asksAgain,
+    retracted: row.retracted,
     kind: row.kind,
     hazard: { code: row.hazard, zh: hazardName(row.hazard, 'zh'), en: hazardName(row.hazard, 'en') },
     level: row.level,

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { SilentUnit } from '../db/warnings.ts';
 import { maskAddress } from '../operations/organisation-person.ts';
 import { phoneNext } from '../operations/calls.ts';
+import { requireNumbers } from '../operations/operators.ts';
 import { listSilentUnits, parseWarningId } from '../operations/warnings.ts';
 import type { Context } from './context.ts';
 import { wholeNumber } from './options.ts';
@@ -30,7 +31,9 @@ export function addSilentCommand(program: Command, context: Context): void {
 async function silent(context: Context, number: number, options: Options): Promise<void> {
   const most = options.most ?? LISTED_MOST;
   // One more than is shown says whether there are more.
-  const found = await listSilentUnits(await context.database(), number, most + 1);
+  const database = await context.database();
+  if (options.numbers === true) await requireNumbers(database, context.operator, [number]);
+  const found = await listSilentUnits(database, number, most + 1);
   const units = found.slice(0, most).map((unit) => (options.numbers === true ? unit : masked(unit)));
   const shapes = units.map(silentShape);
   const id = warningId(number);

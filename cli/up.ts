@@ -3,6 +3,8 @@ import { InvalidArgumentError, type Command } from 'commander';
 import type { Context } from './context.ts';
 import { startInstallation } from './installation.ts';
 import { example } from './example.ts';
+import { tellFirstOperator } from './first-operator.ts';
+import { readLiveFile } from './live-environment.ts';
 import { serve } from './serving.ts';
 
 const WORKERS_MOST = 16;
@@ -26,6 +28,7 @@ async function bringUp(context: Context, options: { sandbox?: boolean; workers: 
     workers: options.workers,
     ui: true,
     watchdog: true,
+    live: readLiveFile(context.env),
     log: (line) => context.tell(line),
     env: { ...context.env },
   });
@@ -34,8 +37,12 @@ async function bringUp(context: Context, options: { sandbox?: boolean; workers: 
     `PostgreSQL ${services.postgres.version} (${services.postgres.source})`,
     `Temporal ${services.temporal.version} (${services.temporal.store}) ${services.temporal.uiUrl ?? ''}`,
     `web ${environment['FENGHUO_PUBLIC_URL'] ?? ''}`,
+    ...(installation.actual
+      ? [context.say('upActual', { url: installation.actual.environment['FENGHUO_PUBLIC_URL'] ?? '' })]
+      : []),
     context.say('upReady'),
   );
+  await tellFirstOperator(context, environment);
   return installation;
 }
 

@@ -1,11 +1,10 @@
-/** `warning`: plan and issue, list, show, watch, cancel. */
+/** `warning`: plan and issue, list, show, watch. */
 import type { Command } from 'commander';
 import { configuredSenders } from '../config.ts';
 import { EXIT_CODES } from '../domain/errors.ts';
 import { isoWithOffset } from '../domain/time.ts';
-import { planWarning } from '../operations/plan.ts';
+import { findPeopleWithoutAnswer, planWarning } from '../operations/plan.ts';
 import {
-  cancelWarning,
   issueWarning,
   listWarnings,
   parseWarningId,
@@ -13,18 +12,22 @@ import {
   viewWarning,
   type WarningRequest,
 } from '../operations/warnings.ts';
-import type { WarningRow } from '../db/warnings.ts';
+import { findOverlapping, type WarningRow } from '../db/warnings.ts';
+import { addAfterReviewCommand } from './after-reviews.ts';
 import { hasWorker, processesAlive } from './alive.ts';
+import { addExportCommand, capOption, issueCap } from './cap-warning.ts';
 import type { Context } from './context.ts';
+import { addDraftCommands, draftOptions, draftRequest, type DraftOptions } from './drafts.ts';
 import { renderFrame } from './frame.ts';
 import { oneOf, plainNumber, readTextFile, several, wholeNumber } from './options.ts';
 import { pauseLine } from './pause.ts';
-import { planShape, renderPlan } from './plan.ts';
+import { planShape, renderCannotAnswer, renderPlan } from './plan.ts';
 import { example } from './example.ts';
 import { coverageOf, hazardName, levelName, viewShape, warningId, warningShape } from './shapes.ts';
 import { INTERRUPTED_EXIT_CODE, untilInterrupted } from './signals.ts';
 import { renderTable } from './table.ts';
 import { minuteOf, parseSpan, span } from './times.ts';
+import { addUpdateCommands } from './warning-update.ts';
 import { watchWarning } from './watch.ts';
 import { harmless, wrap } from './width.ts';
 
@@ -35,12 +38,16 @@ export function addWarningCommands(program: Command, context: Context): void {
   const sample = '--hazard 暴雨 --level red --area 黔江区/濯水镇 --expires +6h';
   requestOptions(warning.command('plan'), context)
     .description(context.say('help.plan'))
-    .addHelpText('after', example(context, `npx fenghuo warning plan ${sample}`))
-    .action(async (options: RequestOptions) => plan(context, options));
-  requestOptions(warning.command('issue'), context)
+    .option('--check', context.say('help.planCheck'))
+    .addHelpText('after', example(context, `npx fenghuo warning plan ${sample} --check`))
+    .action(async (options: RequestOptions & { check?: boolean }) => plan(context, options));
+  capOption(draftOptions(requestOptions(warning.command('issue'), context), context), context)
     .description(context.say('help.issue'))
-    .addHelpText('after', example(context, `npx fenghuo warning issue ${sample}`))
-    .action(async (options: RequestOptions) => issue(context, options));
+    .addHelpText(
+      'after',
+      example(context, `npx fenghuo warning issue ${sample}`, `npx fenghuo warning issue ${sample} --actual`),
+    )
+    .action(async (options: RequestOptions & DraftOptions & { cap?: string }) => issue(context, options));
   warning
     .command('list')
     .description(context.say('help.list'))
@@ -53,15 +60,10 @@ export function addWarningCommands(program: Command, context: Context): void {
     .argument('<WARNING>', context.say('help.warningId'))
     .addHelpText('after', example(context, 'npx fenghuo warning show W12'))
     .action(async (id: string) => show(context, parseWarningId(id)));
-  warning
-    .command('cancel')
-    .description(context.say('help.cancel'))
-    .argument('<WARNING>', context.say('help.warningId'))
-    .option('--reason <TEXT>', context.say('help.reason'))
-    .addHelpText('after', example(context, 'npx fenghuo warning cancel W12 --reason 雨势减弱'))
-    .action(async (id: string, options: { reason?: string }) =>
-      cancel(context, parseWarningId(id), options.reason ?? null),
-    );
+  addUpdateCommands(warning, context);
+  addDraftCommands(warning, context);
+  addAfterReviewCommand(warning, context);
+  addExportCommand(warning, context);
   addWatchCommand(warning, context);
 }
 
@@ -127,16 +129,31 @@ async function requestOf(context: Context, options: RequestOptions): Promise<War
   };
 }
 
-async function plan(context: Context, options: RequestOptions): Promise<void> {
+/** With `--check` a plan that refuses somebody, or leaves a unit that nobody can be reached in, ends below coverage. */
+async function plan(context: Context, options: RequestOptions & { check?: boolean }): Promise<void> {
   const senders = configuredSenders(await context.config());
   const planned = await planWarning(await context.database(), await requestOf(context, options), senders);
   context.print({ value: planShape(planned), lines: () => renderPlan(planned, context) });
   context.hint(context.say('plan.nothingSent'));
+  const { hazard, areaIds } = planned.warning;
+  const others = await findOverlapping(await context.database(), {
+    ...{ kind: planned.kind, hazard: hazard.code, areaIds },
+  });
+  for (const other of others) context.hint(context.say('plan.overlaps', { id: warningId(other) }));
+  const complete = planned.cannotAnswer.total === 0 && planned.unreachable.total === 0;
+  if (!complete && options.check === true) context.exitCode = EXIT_CODES.belowCoverage;
 }
 
-async function issue(context: Context, options: RequestOptions): Promise<void> {
+async function issue(
+  context: Context,
+  options: RequestOptions & DraftOptions & { cap?: string },
+): Promise<void> {
+  const { cap } = options;
+  if (cap !== undefined) return issueCap(context, { ...options, cap });
   const database = await context.database();
-  const issued = await issueWarning(database, await requestOf(context, options));
+  const request = await requestOf(context, options);
+  if (request.actual === true) return draftRequest(context, request, options);
+  const issued = await issueWarning(database, request);
   const row = await requireWarning(database, issued.warningId);
   const id = warningId(row.warningId);
   context.print({ value: warningShape(row), lines: () => renderIssued(row, context) });
@@ -147,6 +164,22 @@ async function issue(context: Context, options: RequestOptions): Promise<void> {
     `  npx fenghuo warning cancel ${id} --reason …`,
   );
   if (!hasWorker(await processesAlive(database))) context.tell(context.say('issue.noWorker'));
+  await tellWhoCannotAnswer(context, request);
+  await tellOfOverlapping(context, row);
+}
+
+/** Two open warnings of one hazard over the same places say two things: an update says one. */
+async function tellOfOverlapping(context: Context, row: WarningRow): Promise<void> {
+  const others = await findOverlapping(await context.database(), row);
+  for (const other of others.filter((id) => id !== row.warningId))
+    context.hint(context.say('issue.overlaps', { id: warningId(other), own: warningId(row.warningId) }));
+}
+
+/** After the commit: a warning waits for nobody's telephone, but whoever issued it knows whom to look after. */
+async function tellWhoCannotAnswer(context: Context, request: WarningRequest): Promise<void> {
+  const senders = configuredSenders(await context.config());
+  const refused = await findPeopleWithoutAnswer(await context.database(), request, senders);
+  if (refused.total > 0) context.tell(...renderCannotAnswer(refused, context), context.say('issue.goesOut'));
 }
 
 /** What was issued: its number, its area, its end. */
@@ -187,7 +220,7 @@ export function renderList(rows: readonly WarningRow[], context: Context): strin
       { title: context.say('list.kind'), of: (row) => context.say(`kind.${row.kind}`) },
       { title: context.say('list.level'), of: (row) => levelName(row.level, lang) },
       { title: context.say('list.hazard'), of: (row) => hazardName(row.hazard, lang) },
-      { title: context.say('list.status'), of: (row) => context.say(`status.${row.status}`) },
+      { title: context.say('list.status'), of: (row) => statusOf(row, context) },
       { title: context.say('list.issued'), of: (row) => minuteOf(row.issuedAt) },
       { title: context.say('list.expires'), of: (row) => minuteOf(row.expiresAt) },
       {
@@ -198,6 +231,12 @@ export function renderList(rows: readonly WarningRow[], context: Context): strin
     ],
     context.columns(),
   );
+}
+
+/** With what took its place, where something has. */
+function statusOf({ status, supersededById }: WarningRow, context: Context): string {
+  const words = context.say(`status.${status}`);
+  return supersededById === null ? words : `${words} → ${warningId(supersededById)}`;
 }
 
 async function show(context: Context, number: number): Promise<void> {
@@ -226,16 +265,6 @@ async function show(context: Context, number: number): Promise<void> {
         : [context.say('show.reason', { reason: harmless(warning.endReason) })]),
     ],
   });
-}
-
-async function cancel(context: Context, number: number, reason: string | null): Promise<void> {
-  const row = await cancelWarning(await context.database(), number, reason);
-  const id = warningId(number);
-  context.print({
-    value: warningShape(row),
-    lines: () => [context.say('cancel.done', { id, at: isoWithOffset(row.endedAt ?? row.expiresAt) })],
-  });
-  context.hint(context.say('cancel.next', { id }));
 }
 
 type WatchOptions = { until?: 'settled' | 'closed'; timeout?: number; coverage?: number };

@@ -11,6 +11,7 @@ import type { Context } from './context.ts';
 import { example } from './example.ts';
 import { tellSupervisor } from './life.ts';
 import { serve } from './serving.ts';
+import { waitingWords } from './waiting-words.ts';
 import { sayIn } from './words.ts';
 
 export function addWatchdogCommand(program: Command, context: Context): void {
@@ -26,7 +27,9 @@ export function addWatchdogCommand(program: Command, context: Context): void {
           context.tell(line);
           tellSupervisor(line);
         };
-        const watchdog = startWatchdog({ config, log, words: shoutWords(context.lang, config) });
+        const words = shoutWords(context.lang, config);
+        const waiting = waitingWords(context.lang, placeOf(config));
+        const watchdog = startWatchdog({ config, log, words, waiting });
         context.tell(...startLines(context, config));
         return watchdog;
       });
@@ -41,9 +44,14 @@ function startLines(context: Context, config: Config): string[] {
   ];
 }
 
+/** Which installation speaks. */
+function placeOf(config: Config): string {
+  return `${config.FENGHUO_PUBLIC_URL}, ${config.FENGHUO_SCHEMA}, ${hostname()}`;
+}
+
 /** The log speaks the language of the locale; e-mails speak both, because nobody asked the reader. */
 function shoutWords(lang: Language, config: Config): ShoutWords {
-  const where = `${config.FENGHUO_PUBLIC_URL}, ${config.FENGHUO_SCHEMA}, ${hostname()}`;
+  const where = placeOf(config);
   return {
     line: (shout) => `${isoWithOffset(Date.now())} ${shoutSentence(lang, shout)}`,
     mail: (shout) => {

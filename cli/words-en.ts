@@ -1,8 +1,16 @@
 /** The command line's own sentences in English. `words.ts` says how they are used. */
+import { AUDIT_EN } from './words-audit.ts';
+import { AUTHORITY_EN } from './words-authority.ts';
+import { CAP_EN } from './words-cap.ts';
+import { DRILL_EN } from './words-drill.ts';
 import { HELP_EN } from './words-help.ts';
 
 export const EN = {
   ...HELP_EN,
+  ...DRILL_EN,
+  ...AUDIT_EN,
+  ...AUTHORITY_EN,
+  ...CAP_EN,
   yes: 'yes',
   no: 'no',
   more: '… and {count} more',
@@ -126,6 +134,7 @@ export const EN = {
   'kind.actual': 'actual',
   'status.open': 'open',
   'status.cancelled': 'cancelled',
+  'status.superseded': 'superseded',
   'status.expired': 'expired',
   'language.zh': 'Chinese',
   'language.en': 'English',
@@ -151,6 +160,14 @@ export const EN = {
   'plan.superiorNever': 'By this rule pack no superior hears of silent units.',
   'plan.bridge': 'Past a silent unit, those below report to the one above after {after}.',
   'plan.cannotAct': 'The superior of a unit that cannot act hears of it after {after}.',
+  'senders.none': 'No worker has used a sender yet.',
+  'senders.sender': 'sender',
+  'senders.rate': 'a second',
+  'senders.state': 'state',
+  'senders.open': 'takes messages',
+  'senders.closed': 'takes none: {reason}, tried again in {left}',
+  'issue.goesOut':
+    'The warning goes out all the same, to them as well: it is never held back because one person cannot answer. Somebody should go there.',
   'plan.nothingSent': 'This is a plan. Nothing was written, nothing was sent.',
   'forecast.told': 'All handed to the channels, from the issue on, at the latest: {tiers}',
   'forecast.tier': '{tier} {after}',
@@ -184,6 +201,16 @@ export const EN = {
   'list.areas': 'areas',
   'show.rules': 'Rule pack {pack} version {version}, speed {speed}',
   'show.reason': 'Reason: {reason}',
+  'issue.overlaps':
+    '{id} is open for the same hazard and places. To replace it instead of having two: npx fenghuo warning cancel {own}, then npx fenghuo warning update {id}',
+  'plan.overlaps':
+    '{id} is open for the same hazard and places: npx fenghuo warning update {id} would replace it.',
+  'update.done': '{id} {name} is in the place of {before}',
+  'update.expires': 'valid until {at}',
+  'update.asksAgain':
+    'Everybody is asked to answer anew. Answers through old links count for the new warning.',
+  'update.answersStand': 'Answers already given stand; those who gave them hear of the change.',
+  'retract.done': '{id} withdrawn at {at}; those told get the correction',
   'cancel.done': '{id} cancelled at {at}',
   'cancel.next':
     'From now on nothing of it is sent but the all-clear, to everybody who was or may have been told. npx fenghuo warning watch {id} shows it.',
@@ -308,6 +335,31 @@ export const EN = {
   'doctor.configured': 'schema {schema}, channels {channels}',
   'doctor.nothingRuns': 'no installation runs here, and DATABASE_URL is not set',
   'doctor.startUp': 'Start everything by npx fenghuo up.',
+  'doctor.kind.exercise': 'Exercises',
+  'doctor.kind.actual': 'actual warnings',
+  'doctor.kindReady': 'ready: {senders} ({workers} worker, namespace {namespace})',
+  'doctor.kindNotSetUp': 'not set up: only Exercises can go out (docs/operations.md, Going live)',
+  'doctor.kindGaps': 'not ready: {gaps}',
+  'doctor.kindNotes': 'ready, but {gaps}',
+  'gap.no worker': 'no worker of this kind lives',
+  'gap.no sender': 'its worker has no sender',
+  'gap.no operators': 'nobody may release an actual warning, or only one person',
+  'gap.no web': 'no web of this kind lives: replies and keys of its providers are lost',
+  'gap.plain address': 'FENGHUO_PUBLIC_URL is not https: links can be read on the way',
+  'gap.address of this machine': 'FENGHUO_PUBLIC_URL leads to this machine alone: nobody can open a link',
+  'gap.two namespaces': 'its workers are in different Temporal namespaces',
+  'gap.misdirected': '{count} payloads of the other kind came here within a day and were refused',
+  'gap.no namespace': 'its Temporal namespace {namespace} is not there',
+  'advise.exercise.no worker': 'Start npx fenghuo worker.',
+  'advise.actual.no worker': 'Start npx fenghuo worker --kind actual with the live senders.',
+  'advise.no sender': 'Set the variables of its senders (README, Environment variables).',
+  'advise.no operators': 'Two persons are wanted: npx fenghuo operator list.',
+  'advise.no web': 'Start npx fenghuo web --kind actual.',
+  'advise.plain address': 'Put a proxy with TLS in front, and name its https address.',
+  'advise.address of this machine': 'Name the address under which people reach the answer pages.',
+  'advise.two namespaces': 'Give all of them the same TEMPORAL_NAMESPACE and FENGHUO_ACTUAL_NAMESPACE.',
+  'advise.misdirected': 'Find out who put them there: table misdirected names each.',
+  'advise.no namespace': 'Run npx fenghuo migrate --temporal.',
   'doctor.schema': 'schema',
   'doctor.schemaAt': 'at {version}',
   'doctor.schemaBehind': 'at {version}, {missing} migrations are missing',
@@ -334,6 +386,7 @@ export const EN = {
   'doctor.trouble': 'trouble',
   'doctor.troubleless': 'none: workers, Temporal and open warnings show that they move',
 
+  upActual: 'actual warnings: a live worker and web at {url}',
   upReady: 'Ready. In another terminal: npx fenghuo warning list. Ctrl-C stops everything.',
   upStopping: 'Stopping everything in good order …',
   demoIssued: '{id} issued as an Exercise.',

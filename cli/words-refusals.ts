@@ -1,6 +1,12 @@
 /** The refusals of operations and runtime in Chinese, by code. Their own sentences follow with the names and numbers. */
+import { AUDIT_REFUSALS_ZH } from './words-audit.ts';
+import { AUTHORITY_REFUSALS_ZH } from './words-authority.ts';
+import { CAP_REFUSALS_ZH } from './words-cap.ts';
+
 export const REFUSALS_ZH: Readonly<Record<string, string>> = {
-  actual: '本版本只能发布演练:请去掉 --actual。',
+  ...AUDIT_REFUSALS_ZH,
+  ...AUTHORITY_REFUSALS_ZH,
+  ...CAP_REFUSALS_ZH,
   hazard: '没有这个灾种。',
   level: '没有这个等级:red 红色、orange 橙色、yellow 黄色、blue 蓝色。',
   'level-of-hazard': '该灾种没有这个等级的预警。',
@@ -12,7 +18,10 @@ export const REFUSALS_ZH: Readonly<Record<string, string>> = {
   text: '预警文本为空或过长。',
   'rule-pack': '规则包不能使用,请改正下列各项。',
   'rule-pack-changed': '同一版本的规则包内容已变,请提高版本号后再试。',
-  'not-open': '该预警已经结束,不能再解除。',
+  'not-open': '该预警已经结束,未作任何更改。',
+  superseded: '该预警已被替换,请写现行预警的编号。',
+  'nothing-changes': '没有任何变更:请给出 --level、--area、--expires 或 --text-file。',
+  'update-of-another': '灾种或类别不同:请发布新的预警,而不是变更。',
   'no-such-warning': '没有这个预警。npx fenghuo warning list 列出全部。',
   'warning-id': '这不是预警编号,编号形如 W12。',
   'unknown-unit': '没有这个单位。',
@@ -35,6 +44,11 @@ export const REFUSALS_ZH: Readonly<Record<string, string>> = {
   'several-people': '有多人符合,请写工号或电话号码:',
   'no-channel': '此人没有该联系方式。',
   'other-world': '模拟人员与真实通道不能互通。',
+  scenario: '演练脚本不能使用,没有启动任何服务。请改正下列各项:',
+  'what-if': '这不是推演可用的假设:',
+  register: '单位文件不能使用。',
+  'file-exists': '文件已经存在。',
+  'drill-new': '缺少选项。',
   import: '文件有错,没有导入任何内容。请改正下列各行后再导入。',
   file: '文件不能读取。',
   'workers-alive':

@@ -1,13 +1,25 @@
 /** Answers through links: whose a link is, what it shows, the answers themselves and the wrong numbers. */
 import type { Purpose } from '../domain/guard.ts';
+import type { WarningStatus } from '../domain/revisions.ts';
 import type { Audience } from '../domain/store.ts';
 import type { AnswerKind } from '../domain/unit.ts';
 import { ACTS, columns, MS, stored, type AnswerAct } from './answers.ts';
+import { newestOf } from './chains.ts';
 import type { Sql } from './database.ts';
+import { unitsOf } from './duties.ts';
 import { pageOf, placeOf } from './pages.ts';
 
-/** Whose link it is: what its number is made from. */
-export type LinkOwner = { deliveryId: number; warningId: number; audience: Audience; recipientId: number };
+/**
+ * Whose link it is: what its number is made from. An answer through it counts for the newest warning of its chain, which the page
+ * shows; for its own where that does not concern its owner.
+ */
+export type LinkOwner = {
+  deliveryId: number;
+  warningId: number;
+  newestId: number;
+  audience: Audience;
+  recipientId: number;
+};
 
 /**
  * The owners of some links; none for a delivery that was never planned. What was sent stands in `deliveries`, under the link's own
@@ -17,6 +29,7 @@ export type LinkOwner = { deliveryId: number; warningId: number; audience: Audie
 export async function findLinkOwners(sql: Sql, deliveryIds: readonly number[]): Promise<LinkOwner[]> {
   return sql.query<LinkOwner>(
     `select l.id as "deliveryId", coalesce(d.warning_id, p.warning_id) as "warningId",
+       ${newestOf('coalesce(d.warning_id, p.warning_id)')} as "newestId",
        coalesce(d.audience, p.audience) as audience, coalesce(d.recipient_id, p.recipients[l.place]) as "recipientId"
      from unnest($1::bigint[], $2::bigint[], $3::int[]) as l (id, page_id, place)
      left join lateral (
@@ -111,7 +124,7 @@ export async function countWrongNumber(
        and clock_timestamp() <= coalesce(w.ended_at, w.expires_at) + $4::float8 * interval '1 millisecond'
      on conflict (delivery_id) do update set tries = t.tries + 1 where t.tries < $3
      returning t.tries`,
-    [link.deliveryId, link.warningId, limits.triesMax, limits.graceMs],
+    [link.deliveryId, link.newestId, limits.triesMax, limits.graceMs],
     'count-wrong-number',
   );
   return row?.tries ?? null;
@@ -126,7 +139,7 @@ export async function holdTries(sql: Sql, link: LinkOwner, graceMs: number): Pro
     `with tried as (select tries from answer_tries where delivery_id = $1 for share)
      select coalesce((select tries from tried), 0) as tries from warnings w where w.id = $2
        and clock_timestamp() <= coalesce(w.ended_at, w.expires_at) + $3::float8 * interval '1 millisecond'`,
-    [link.deliveryId, link.warningId, graceMs],
+    [link.deliveryId, link.newestId, graceMs],
     'hold-tries',
   );
   return row?.tries ?? null;
@@ -148,7 +161,7 @@ export type LinkRow = {
   issuer: string;
   textZh: string;
   textEn: string;
-  status: 'open' | 'cancelled' | 'expired';
+  status: WarningStatus;
   endsAt: number;
   now: number;
   /** Wrong numbers entered so far. */
@@ -163,22 +176,29 @@ export type LinkRow = {
   lastCount: number | null;
 };
 
-/** What a link shows; null where there is no such delivery. Every part is found by an index: answers of a city are many. */
-export async function findLink(sql: Sql, deliveryId: number): Promise<LinkRow | null> {
-  const [row] = await sql.query<LinkRow>(
+/**
+ * What a link shows: the newest warning of its chain, or its own where that one does not concern its owner, or `own` is asked for; null
+ * where there is no such delivery. Every part is found by an index: answers of a city are many.
+ */
+export async function findLink(
+  sql: Sql,
+  deliveryId: number,
+  show: 'newest' | 'own' = 'newest',
+): Promise<LinkRow | null> {
+  const [row] = await sql.query<LinkRow & { isOwn: boolean }>(
     `with d as (
-       select w.id as warning_id, p.purpose, p.audience, p.recipients[$2] as recipient_id, w.issued_at, w.kind, w.hazard,
+       select w.id as warning_id, w.id = p.warning_id as is_own, p.purpose, p.audience, p.recipients[$2] as recipient_id, w.issued_at, w.kind, w.hazard,
          w.level, w.issuer, w.text_zh, w.text_en, w.status, coalesce(w.ended_at, w.expires_at) as ends_at
-       from pages p join warnings w on w.id = p.warning_id where p.id = $1 and p.size >= $2),
+       from pages p join warnings w on w.id = case when $4 then ${newestOf('p.warning_id')} else p.warning_id end
+       where p.id = $1 and p.size >= $2),
      held as (
-       select p.unit_id from d join posts p on d.audience = 'people' and p.person_id = d.recipient_id
-         and p.held_from <= d.issued_at and (p.held_until is null or p.held_until > d.issued_at)
+       select o.unit_id from d cross join lateral (${unitsOf('d.recipient_id', 'd.issued_at')}) o where d.audience = 'people'
        union select h.unit_id from d join households h on d.audience = 'households' and h.id = d.recipient_id),
      said as (
        select a.id, a.at, a.kind, a.done_count from d join answers a on a.warning_id = d.warning_id
          and a.unit_id = any(array(select unit_id from held))
          and case d.audience when 'people' then a.person_id else a.household_id end = d.recipient_id)
-     select $3::bigint as "deliveryId", d.purpose, d.warning_id as "warningId", d.audience, d.recipient_id as "recipientId",
+     select $3::bigint as "deliveryId", d.is_own as "isOwn", d.purpose, d.warning_id as "warningId", d.audience, d.recipient_id as "recipientId",
        d.kind, d.hazard, d.level, d.issuer, d.text_zh as "textZh", d.text_en as "textEn", d.status, ${MS('d.ends_at')} as "endsAt",
        ${MS('clock_timestamp()')} as now,
        coalesce(case d.audience when 'people' then (select language from people where id = d.recipient_id)
@@ -191,9 +211,8 @@ export async function findLink(sql: Sql, deliveryId: number): Promise<LinkRow | 
        d.audience = 'people' and exists (
          select from units c where c.parent_id = any(array(select unit_id from held))) as "hasBelow",
        d.audience = 'people' and exists (
-         select from warnings o join posts p on p.person_id = d.recipient_id
-           and p.held_from <= o.issued_at and (p.held_until is null or p.held_until > o.issued_at)
-         join units u on u.id = p.unit_id
+         select from warnings o cross join lateral (${unitsOf('d.recipient_id', 'o.issued_at')}) own
+         join units u on u.id = own.unit_id
          where o.status = 'open' and o.id <> d.warning_id and o.kind = d.kind and exists (
            select from warning_areas x join units au on au.id = x.unit_id
            where x.warning_id = o.id and (x.unit_id = any(u.path) or u.id = any(au.path)))) as "hasOthers",
@@ -202,8 +221,10 @@ export async function findLink(sql: Sql, deliveryId: number): Promise<LinkRow | 
      from d
      left join lateral (select at, kind from said order by at, id limit 1) first on true
      left join lateral (select at, kind, done_count from said order by at desc, id desc limit 1) last on true`,
-    [pageOf(deliveryId), placeOf(deliveryId), deliveryId],
+    [pageOf(deliveryId), placeOf(deliveryId), deliveryId, show === 'newest'],
     'find-link',
   );
-  return row ?? null;
+  if (!row) return null;
+  const { isOwn, ...link } = row;
+  return isOwn || link.units.length > 0 ? link : findLink(sql, deliveryId, 'own');
 }

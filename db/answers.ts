@@ -5,6 +5,7 @@
 import { messageOrder, type AnswerKind } from '../domain/unit.ts';
 import type { Audience } from '../domain/store.ts';
 import type { Sql } from './database.ts';
+import { unitsOf } from './duties.ts';
 
 /** What somebody said about a warning, and whose word it is: a person's, a household's, or that of who vouches for a unit. */
 export type AnswerAct = {
@@ -34,7 +35,7 @@ export const ACTS = `acts as (
       as t (warning_id, kind, done_count, via, delivery_id, person_id, household_id, unit_id, vouched_by, how, priority, act))`;
 
 /**
- * Stores the acts of `admitted` for each unit concerned: a person's by the posts they held when the warning was issued.
+ * Stores the acts of `admitted` for each unit concerned: a person's by their posts and duties, see `unitsOf`.
  * `graceMs` is the parameter with the grace.
  */
 export function stored(admitted: string, graceMs: string): string {
@@ -45,8 +46,7 @@ export function stored(admitted: string, graceMs: string): string {
       a.priority, u.id as unit_id, u.name, cardinality(u.path) as depth, u.cell_unit_id
     from ${admitted} a join warnings w on w.id = a.warning_id
     cross join lateral (
-      select distinct p.unit_id from posts p where p.person_id = a.person_id and p.held_from <= w.issued_at
-        and (p.held_until is null or p.held_until > w.issued_at)
+      (${unitsOf('a.person_id', 'w.issued_at')})
       union all select h.unit_id from households h where h.id = a.household_id
       union all select a.unit_id where a.unit_id is not null) held
     join units u on u.id = held.unit_id

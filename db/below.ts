@@ -1,15 +1,14 @@
 /**
  * Who below an official is still silent, and whom to phone for it. All of it is found by the official's own units: those of
- * the posts they held when the warning was issued, as far as it concerns them.
+ * their posts and duties, as far as the warning concerns them.
  */
 import type { Sql } from './database.ts';
-import { phoneOf, standsFor } from './duties.ts';
+import { phoneOf, standsFor, unitsOf } from './duties.ts';
 
 /** The official's units in the warning; `$1` the warning, `$2` the person. */
 export const OWN_UNITS = `own as materialized (
   select distinct u.id, u.path from warnings w
-  join posts p on p.person_id = $2 and p.held_from <= w.issued_at and (p.held_until is null or p.held_until > w.issued_at)
-  join units u on u.id = p.unit_id
+  cross join lateral (${unitsOf('$2', 'w.issued_at')}) held join units u on u.id = held.unit_id
   where w.id = $1 and exists (select from warning_areas x join units au on au.id = x.unit_id
     where x.warning_id = w.id and (x.unit_id = any(u.path) or u.id = any(au.path))))`;
 

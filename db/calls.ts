@@ -2,6 +2,7 @@
  * Telephoning by hand: which lines are to be called, who has taken one, and what came of it. A line is a silent unit of an open
  * warning; the unique index of open calls is what keeps two officers from the same one.
  */
+import type { WarningKind } from '../domain/kinds.ts';
 import { LEVELS, type LevelId } from '../domain/levels.ts';
 import type { Sql } from './database.ts';
 import { SILENT_PEOPLE, SILENT_UNIT, type SilentUnit } from './warnings.ts';
@@ -10,6 +11,7 @@ export type CallOutcome = 'received' | 'done' | 'cannot act' | 'no answer' | 'wr
 
 export type Line = SilentUnit & {
   warningId: number;
+  kind: WarningKind;
   hazard: string;
   level: LevelId;
   /** Who has taken it, and until when; null where it is free. */
@@ -23,7 +25,7 @@ export type Call = Line & { callId: number; personId: number | null; takenBy: st
 const LEVEL_ORDER = `array[${LEVELS.map(({ id }) => `'${id}'`).join(', ')}]`;
 
 /** In the list of columns, so that people are looked up only for the lines that are shown, not for all that are sorted. */
-const LINE = `${SILENT_UNIT}, w.id as "warningId", w.hazard, w.level, ${SILENT_PEOPLE} as people, k.officer as "takenBy",
+const LINE = `${SILENT_UNIT}, w.id as "warningId", w.kind, w.hazard, w.level, ${SILENT_PEOPLE} as people, k.officer as "takenBy",
   floor(extract(epoch from k.taken_until) * 1000)::float8 as "takenUntil"`;
 
 const TABLES = `unit_states s join units u on u.id = s.unit_id join warnings w on w.id = s.warning_id
@@ -53,18 +55,24 @@ export async function readLines(
 
 /**
  * The most urgent lines that nobody has taken and of which somebody has a number they were not called at in vain within
- * `restMs`; without those that this officer gave back within `restMs`.
+ * `restMs`; without those that this officer gave back within `restMs`. With `areaIds` only lines of these units and below.
  */
 export async function readFreeLines(
   sql: Sql,
-  input: { warningId: number | null; officer: string; restMs: number; most: number },
+  input: {
+    warningId: number | null;
+    officer: string;
+    restMs: number;
+    most: number;
+    areaIds: readonly number[] | null;
+  },
 ): Promise<Line[]> {
   return sql.query<Line>(
     `with free as materialized (
        select s.warning_id, s.unit_id, row_number() over () as place
        from (
          select s.warning_id, s.unit_id from ${TABLES}
-         where ${SILENT} and k.officer is null and not exists (
+         where ${SILENT} and ($5::int[] is null or u.path && $5::int[]) and k.officer is null and not exists (
            select from calls b where b.warning_id = s.warning_id and b.unit_id = s.unit_id and b.officer = $3
              and b.outcome = 'given back' and b.ended_at < b.taken_until
              and b.ended_at > clock_timestamp() - $2 * interval '1 millisecond')
@@ -75,7 +83,7 @@ export async function readFreeLines(
        where p.phone is not null
          and coalesce(p."triedAt", 0) < extract(epoch from clock_timestamp()) * 1000 - $2::float8)
      order by f.place limit $4`,
-    [input.warningId, input.restMs, input.officer, input.most],
+    [input.warningId, input.restMs, input.officer, input.most, input.areaIds],
   );
 }
 

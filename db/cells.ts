@@ -1,5 +1,7 @@
 /** The cell's row, its inbox and its audit: what one step locks, takes and leaves. */
 import type { Letter } from '../domain/cascade.ts';
+import type { WarningKind } from '../domain/kinds.ts';
+import type { Ending, WarningStatus } from '../domain/revisions.ts';
 import type { Rules } from '../domain/rules.ts';
 import type { CellLetter, CellRest, InboxLetter, LockedCell, OpenPage, TierCount } from '../domain/store.ts';
 import { messageOrder } from '../domain/unit.ts';
@@ -25,14 +27,15 @@ export async function lockCell(sql: Sql, cellId: number): Promise<LockedCell | n
   if (!cell) return null;
   const [warning] = await sql.query<{
     id: number;
+    kind: WarningKind;
     revision: number;
-    status: 'open' | 'cancelled' | 'expired';
+    status: WarningStatus;
     issued_ms: number;
     expires_ms: number;
     rules: Rules;
     now_ms: number;
   }>(
-    `select w.id, w.revision, w.status, w.rules,
+    `select w.id, w.kind, w.revision, w.status, w.rules,
        (extract(epoch from w.issued_at) * 1000)::float8 as issued_ms,
        (extract(epoch from w.expires_at) * 1000)::float8 as expires_ms,
        floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms
@@ -49,6 +52,7 @@ export async function lockCell(sql: Sql, cellId: number): Promise<LockedCell | n
     now: warning.now_ms,
     warning: {
       warningId: warning.id,
+      kind: warning.kind,
       revision: warning.revision,
       status: warning.status,
       issuedAt: warning.issued_ms,
@@ -99,7 +103,7 @@ export async function putCellLetter(sql: Sql, cellId: number, letter: CellLetter
   );
 }
 
-/** Rings every cell of a warning at its next step: it was cancelled. */
+/** Rings every cell of a warning at its next step: it was cancelled or superseded. */
 export async function putEnded(sql: Sql, warningId: number): Promise<void> {
   await sql.query(
     `insert into inbox (cell_id, priority, body) select id, 0, $2 from cells where warning_id = $1`,
@@ -195,22 +199,22 @@ export async function leaveCell(
 }
 
 /**
- * The warning's own end: the first step after its expiry writes it down. Gives back how it ended: the update waits for a cancel
- * that is under way, and a step that took such a one for an expiry closed its cell without telling anybody of the cancel.
+ * The warning's own end: the first step after its expiry writes it down. Gives back how it ended: the statement waits for a cancel
+ * or an update that is under way, and a step that took such a one for an expiry closed its cell without telling anybody of the cancel.
  */
-export async function markExpired(sql: Sql, warningId: number): Promise<'cancelled' | 'expired'> {
+export async function markExpired(sql: Sql, warningId: number): Promise<Ending> {
   await sql.query(
     `update warnings set status = 'expired', ended_at = expires_at
      where id = $1 and status = 'open' and expires_at <= clock_timestamp()`,
     [warningId],
     'mark-expired',
   );
-  const [warning] = await sql.query<{ status: string }>(
+  const [warning] = await sql.query<{ status: WarningStatus }>(
     'select status from warnings where id = $1',
     [warningId],
     'how-ended',
   );
-  return warning?.status === 'cancelled' ? 'cancelled' : 'expired';
+  return warning === undefined || warning.status === 'open' ? 'expired' : warning.status;
 }
 
 /** Appends what a step took, with its time; nothing is appended for a step that took nothing. */

@@ -3,11 +3,16 @@
  * that any number of workers may send one page, and a page may be run twice.
  */
 import { guard, type AnswerFact, type Purpose } from '../domain/guard.ts';
+import type { WarningKind } from '../domain/kinds.ts';
+import type { WarningStatus } from '../domain/revisions.ts';
 import type { Channel, Rules } from '../domain/rules.ts';
 import type { Audience, Claimed, ClaimedDelivery, ClaimedSlice, PageHead } from '../domain/store.ts';
+import { chainSendsForMs, findInLaterScope, readTold, toldKey, type Told } from './chains.ts';
 import type { Database, Sql } from './database.ts';
 import { DELIVERY_ID_STRIDE } from './pages.ts';
+import { noteMisdirected } from './kinds.ts';
 import { findTakenAlong, readCompanions, takeCompanions } from './combined.ts';
+import { hasSeveralUnits } from './duties.ts';
 import { PAUSED } from './pauses.ts';
 import { readMessageFacts, takeMessageKeys, type Member } from './recipients.ts';
 
@@ -15,6 +20,7 @@ type PageRow = {
   id: number;
   cell_id: number;
   warning_id: number;
+  kind: WarningKind;
   revision: number;
   purpose: Purpose;
   step: number;
@@ -27,15 +33,23 @@ type PageRow = {
 /** While everything is paused, open pages look again so often: each look is a few events of a workflow's history. */
 const PAUSED_LOOK_MS = 5_000;
 
+/** A slice of a superseded warning is settled long before its lease ends; who waits for it looks again so often. */
+const CHAIN_LOOK_MS = 250;
+
 /** Claims the next free slice; see `PageStore.claim`. */
 export async function claimSlice(
   database: Database,
   pageId: number,
-  input: { most: number; leaseMs: number; closedForMs?: number },
+  input: { serves: WarningKind; most: number; leaseMs: number; closedForMs?: number },
 ): Promise<Claimed> {
   return database.transaction(async (sql) => {
     const page = await lockPage(sql, pageId);
     if (!page || page.ended) return { kind: 'ended' };
+    if (page.kind !== input.serves) {
+      const { warning_id: warningId, kind } = page;
+      await noteMisdirected(sql, { what: 'page', subject: pageId, warningId, kind, served: input.serves });
+      return { kind: 'misdirected' };
+    }
     const [taken] = await sql.query<{ next: number; wait_ms: number | null; paused: boolean }>(
       `select coalesce(max(first + size), 0)::int as next,
          (extract(epoch from min(lease_until) filter (where settled_at is null) - clock_timestamp()) * 1000)::float8
@@ -45,6 +59,8 @@ export async function claimSlice(
       'claims-taken',
     );
     if (taken?.paused) return { kind: 'wait', waitMs: PAUSED_LOOK_MS };
+    const chainMs = page.revision > 1 ? await chainSendsForMs(sql, page.cell_id) : null;
+    if (chainMs !== null) return { kind: 'wait', waitMs: Math.min(CHAIN_LOOK_MS, Math.max(0, chainMs)) };
     const { closedForMs = 0 } = input;
     if (closedForMs > 0 && (await stillSends(sql, page.warning_id)))
       return { kind: 'wait', waitMs: closedForMs };
@@ -72,7 +88,11 @@ async function stillSends(sql: Sql, warningId: number): Promise<boolean> {
 }
 
 /** The slices of a page whose lease ran out unsettled. */
-export async function abandonedSlices(database: Database, pageId: number): Promise<ClaimedSlice[]> {
+export async function abandonedSlices(
+  database: Database,
+  pageId: number,
+  serves: WarningKind,
+): Promise<ClaimedSlice[]> {
   return database.transaction(async (sql) => {
     const rows = await sql.query<{ first: number; size: number }>(
       `select first, size from claims
@@ -82,7 +102,7 @@ export async function abandonedSlices(database: Database, pageId: number): Promi
     );
     if (rows.length === 0) return [];
     const page = await lockPage(sql, pageId);
-    if (!page) return [];
+    if (!page || page.kind !== serves) return [];
     const slices: ClaimedSlice[] = [];
     for (const row of rows) slices.push(await readSlice(sql, page, row.first, row.size, { takeKeys: false }));
     return slices;
@@ -91,7 +111,8 @@ export async function abandonedSlices(database: Database, pageId: number): Promi
 
 async function lockPage(sql: Sql, pageId: number): Promise<PageRow | null> {
   const [page] = await sql.query<PageRow>(
-    `select id, cell_id, warning_id, revision, purpose, step, channel, audience, size, ended_at is not null as ended
+    `select id, cell_id, warning_id, (select kind from warnings where id = pages.warning_id) as kind, revision, purpose, step,
+       channel, audience, size, ended_at is not null as ended
      from pages where id = $1 for no key update`,
     [pageId],
     'lock-page',
@@ -111,14 +132,15 @@ async function readSlice(
   const answers = await readAnswers(sql, page.warning_id, members);
   const head = pageHead(page);
   const facts = await readMessageFacts(sql, head, members, warning.issuedAt);
+  const chain = await readChainFacts(sql, head, warning.status, members);
   const dropped = members.map((member, index) => {
     const reason = guard({
       purpose: page.purpose,
-      revision: page.revision,
       warning,
       now,
       recipientId: member.recipientId,
       answers: answers.get(member.unitId) ?? [],
+      needless: chain.needless(member),
     });
     const { digest, doors } = facts[index] ?? {};
     return reason ?? ((digest ?? doors)?.count === 0 ? ('no-longer-needed' as const) : null);
@@ -137,11 +159,35 @@ async function readSlice(
     throttledMs: throttled.get(member.recipientId) ?? 0,
     ...facts[index],
     units: facts[index]?.units ?? [],
+    toldBefore: chain.told.get(toldKey(member.unitId, member.recipientId)) ?? null,
+    carried:
+      page.audience === 'households' &&
+      (answers.get(member.unitId) ?? []).some(
+        (answer) => answer.householdId === member.recipientId && answer.carried === true,
+      ),
     drop: dropped[index] ?? null,
     companions: combined.companions.get(member.deliveryId) ?? [],
     mergedInto: keys.get(member.deliveryId) ?? combined.along.get(member.deliveryId) ?? null,
   }));
   return { page: head, first, now, warning, deliveries };
+}
+
+/** What only the earlier warnings of a chain know of the members; nothing is asked where there are none. */
+async function readChainFacts(sql: Sql, page: PageHead, status: WarningStatus, members: readonly Member[]) {
+  const told = page.revision > 1 ? await readTold(sql, page, members) : new Map<string, Told>();
+  const later =
+    page.purpose === 'cancel notice' && status === 'superseded'
+      ? await findInLaterScope(
+          sql,
+          page.warningId,
+          members.map(({ unitId }) => unitId),
+        )
+      : new Set<number>();
+  const needless = ({ unitId, recipientId }: Member) =>
+    page.purpose === 'change notice'
+      ? told.get(toldKey(unitId, recipientId))?.here !== true
+      : later.has(unitId);
+  return { told, needless };
 }
 
 type Combined = {
@@ -214,7 +260,7 @@ async function readMembers(sql: Sql, page: PageRow, first: number, size: number)
          select array_agg(d.provider_id) from deliveries d
          where d.warning_id = $6 and d.unit_id = m.unit_id and d.recipient_id = m.recipient_id and d.channel = $5
            and d.id <> m.delivery_id and d.provider_id is not null) end as other_ids,
-       ${page.audience === 'people' ? '(select count(*) from posts p where p.person_id = m.recipient_id) > 1' : 'false'}
+       ${page.audience === 'people' ? hasSeveralUnits('m.recipient_id') : 'false'}
          as keyed
      from pages g,
        unnest(g.recipients[$2 + 1 : $2 + $3], g.unit_ids[$2 + 1 : $2 + $3], g.delivery_ids[$2 + 1 : $2 + $3],
@@ -276,6 +322,8 @@ async function readThrottled(
 async function readWarning(sql: Sql, warningId: number) {
   const [row] = await sql.query<ClaimedSlice['warning'] & { now: number; issuedAt: number; others: boolean }>(
     `select status, revision, kind, hazard, level, issuer, text_zh as "textZh", text_en as "textEn", speed,
+       coalesce(end_text_zh, case when retracted then correction_zh end) as "endTextZh",
+       coalesce(end_text_en, case when retracted then correction_en end) as "endTextEn",
        rules->'retry' as retry, rules->'throttle' as throttle,
        exists (select from warnings o where o.status = 'open' and o.kind = warnings.kind and o.id <> warnings.id) as others,
        (extract(epoch from issued_at) * 1000)::float8 as "issuedAt",
@@ -297,7 +345,7 @@ async function readAnswers(
 ): Promise<Map<number, AnswerFact[]>> {
   const rows = await sql.query<AnswerFact>(
     `select unit_id as "unitId", person_id as "personId", household_id as "householdId", kind,
-       (extract(epoch from at) * 1000)::float8 as at
+       (extract(epoch from at) * 1000)::float8 as at, carried_from is not null as carried
      from answers where warning_id = $1 and unit_id = any($2)
        -- Somebody was at a household's door, and nobody there: that is no answer.
        and (household_id is null or how is distinct from 'nobody there')`,

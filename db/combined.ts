@@ -5,6 +5,7 @@
 import type { Outcome } from '../domain/delivery.ts';
 import type { ClaimedDelivery, Companion } from '../domain/store.ts';
 import type { Sql } from './database.ts';
+import { hasSeveralUnits } from './duties.ts';
 import { DELIVERY_ID_STRIDE } from './pages.ts';
 
 /** What is younger than this and still unsent goes along; what waits for longer waits for something else. */
@@ -16,7 +17,7 @@ type Merged = NonNullable<ClaimedDelivery['mergedInto']>;
 
 /**
  * Takes along, for deliveries of one page, the first messages of other open warnings to the same people by the same channel that
- * nobody has claimed yet. A page whose row is locked is passed over: then there are two messages, and nobody waits.
+ * nobody has claimed yet, but for updates: they must not overtake what they supersede. A page whose row is locked is passed over: then there are two messages, and nobody waits.
  */
 export async function takeCompanions(
   sql: Sql,
@@ -27,7 +28,7 @@ export async function takeCompanions(
   await sql.query(
     `with others as materialized (
        select p.id, p.warning_id, p.recipients from pages p join warnings w on w.id = p.warning_id
-       where w.id <> $1 and w.status = 'open' and w.expires_at > clock_timestamp()
+       where w.id <> $1 and w.revision = 1 and w.status = 'open' and w.expires_at > clock_timestamp()
          and w.kind = (select kind from warnings where id = $1)
          and p.ended_at is null and p.purpose = 'rung' and p.audience = 'people' and p.channel = $2
          and p.delivery_ids is null and p.written_at > clock_timestamp() - interval '${TOGETHER_SECONDS} seconds'
@@ -38,7 +39,7 @@ export async function takeCompanions(
        from others o cross join lateral unnest(o.recipients) with ordinality as m (recipient_id, place)
        where m.recipient_id = any($4::bigint[])
          and not exists (select from claims c where c.page_id = o.id and m.place - 1 >= c.first and m.place - 1 < c.first + c.size)
-         and (select count(*) from posts t where t.person_id = m.recipient_id) = 1
+         and not (${hasSeveralUnits('m.recipient_id')})
          and not exists (select from answers a where a.warning_id = o.warning_id and a.person_id = m.recipient_id))
      insert into combined (delivery_id, into_id)
      select f.delivery_id, own.id from free f

@@ -39,7 +39,20 @@ export type DatabaseOptions = {
    * @default false
    */
   indexesOnly?: boolean;
+  /**
+   * Works as whoever DATABASE_URL names, who owns the tables: for migrations, and for tests that break things. All others work as
+   * {@link APPLICATION_ROLE}.
+   * @default false
+   */
+  asOwner?: boolean;
 };
+
+/**
+ * What every process but `migrate` works as: it may neither change nor delete what is on record. It is taken by a setting of the
+ * connection, so it stops our own mistakes and whoever gets a statement into ours; who can open connections with DATABASE_URL is
+ * stopped only where that names a login of no other rights (docs/operations.md).
+ */
+export const APPLICATION_ROLE = 'fenghuo_app';
 
 /**
  * A plan made while a table was empty reads it whole, and the connection keeps it while the table grows: a warning fills its
@@ -63,6 +76,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     // One process's work is many short statements on known ids: the planner's guesses on young tables mislead it.
     jit: 'off',
     ...(options.indexesOnly === true ? INDEXES_ONLY : {}),
+    ...(options.asOwner === true ? {} : { role: APPLICATION_ROLE }),
   };
   const pool = new pg.Pool({
     connectionString: options.url,

@@ -13,6 +13,32 @@ export function standsFor(post: string, at = 'clock_timestamp()'): string {
     and d.from_at <= ${at} and d.until_at > ${at} order by d.from_at desc, d.id desc limit 1), ${post}.person_id)`;
 }
 
+/**
+ * SQL for the units a person answers for in a warning, as rows of `unit_id`: those of the posts they held when it was issued, and
+ * those they have been on duty for since. Who was told while on duty may answer after it.
+ */
+export function unitsOf(person: string, issuedAt: string): string {
+  return `select post.unit_id from posts post where post.person_id = ${person} and post.held_from <= ${issuedAt}
+      and (post.held_until is null or post.held_until > ${issuedAt})
+    union select duty.unit_id from duties duty where duty.person_id = ${person} and duty.until_at > ${issuedAt}
+      and duty.from_at <= clock_timestamp()`;
+}
+
+/** SQL for the duties of this hour in a unit whose post nobody held when the warning was issued. */
+export function dutiesOfVacantPosts(unitId: string, issuedAt: string): string {
+  return `(select distinct on (duty.rank) duty.rank, duty.person_id from duties duty where duty.unit_id = ${unitId}
+    and duty.from_at <= clock_timestamp() and duty.until_at > clock_timestamp() and not exists (
+      select from posts post where post.unit_id = duty.unit_id and post.rank = duty.rank and post.held_from <= ${issuedAt}
+        and (post.held_until is null or post.held_until > ${issuedAt}))
+    order by duty.rank, duty.from_at desc, duty.id desc)`;
+}
+
+/** SQL for whether a person may be told for several units at once, by posts or as a stand-in of these days. */
+export function hasSeveralUnits(person: string): string {
+  return `(select count(*) from posts post where post.person_id = ${person}) + (select count(*) from duties duty
+    where duty.person_id = ${person} and duty.until_at > clock_timestamp() - interval '1 day') > 1`;
+}
+
 /** Who stands for a post, and whether by the roster. */
 export type Standing = { personId: number; name: string; byDuty: boolean };
 

@@ -128,5 +128,5 @@ export async function openWarningsConcerning(
 
 /** Fresh statistics after bulk writing: a planner that believes these tables empty scans them row by row. */
 export async function analyzeOrganisation(sql: Sql): Promise<void> {
-  await sql.query('analyze units, people, person_channels, posts, households');
+  await sql.query('select analyze_organisation()');
 }

@@ -1,6 +1,7 @@
 /** The other open warnings that a person has been told of: what one answer page shows of them, and what it may settle. */
 import type { AnswerKind } from '../domain/unit.ts';
 import type { Sql } from './database.ts';
+import { unitsOf } from './duties.ts';
 
 export type OtherWarning = {
   warningId: number;
@@ -25,8 +26,7 @@ export async function findOtherWarnings(
      join warnings w on w.status = 'open' and w.expires_at > clock_timestamp() and w.id <> this.id and w.kind = this.kind
      cross join lateral (
        select array_agg(u.name order by cardinality(u.path), u.id) as names, array_agg(u.id) as ids
-       from (select distinct p.unit_id from posts p where p.person_id = $2 and p.held_from <= w.issued_at
-         and (p.held_until is null or p.held_until > w.issued_at)) held
+       from (${unitsOf('$2', 'w.issued_at')}) held
        join units u on u.id = held.unit_id
        where exists (select from warning_areas x join units au on au.id = x.unit_id
          where x.warning_id = w.id and (x.unit_id = any(u.path) or u.id = any(au.path)))) own

@@ -7,7 +7,7 @@ import { settleSlice } from './settlements.ts';
 export function createPageStore(database: Database): PageStore {
   return {
     claim: (pageId, input) => claimSlice(database, pageId, input),
-    abandoned: (pageId) => abandonedSlices(database, pageId),
+    abandoned: (pageId, serves) => abandonedSlices(database, pageId, serves),
     settle: (slice) => settleSlice(database, slice),
   };
 }

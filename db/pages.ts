@@ -3,6 +3,7 @@ import type { Purpose } from '../domain/guard.ts';
 import type { Channel } from '../domain/rules.ts';
 import { groupPages } from '../domain/pages.ts';
 import type { Audience, PlannedPage } from '../domain/store.ts';
+import { findToldInCell } from './chains.ts';
 import type { Sql } from './database.ts';
 
 export const PAGE_RECIPIENTS_MAX = 1_000;
@@ -91,19 +92,12 @@ export async function takeRetries(
   );
 }
 
-/** Everybody in the cell who was told or may have been, once for each channel: those a cancel must reach. */
-export async function findPossiblyTold(sql: Sql, cellId: number): Promise<PlannedPage[]> {
-  const rows = await sql.query<{
-    recipient_id: number;
-    audience: Audience;
-    channel: Channel;
-    unit_id: number;
-  }>(
-    `select recipient_id, audience, channel, min(unit_id) as unit_id from deliveries
-     where cell_id = $1 and outcome in ('handed off', 'unknown') and purpose <> 'cancel notice'
-     group by recipient_id, audience, channel order by recipient_id, audience, channel`,
-    [cellId],
-  );
+/** Those who must hear of the end of the cell's warning; see `StepTransaction.findPossiblyTold`. */
+export async function findPossiblyTold(
+  sql: Sql,
+  cell: { cellId: number; warningId: number },
+): Promise<PlannedPage[]> {
+  const rows = await findToldInCell(sql, cell);
   return groupPages(
     rows.map((row) => ({
       purpose: 'cancel notice',

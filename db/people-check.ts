@@ -129,3 +129,11 @@ export async function findPeople(sql: Sql, words: readonly string[], most: numbe
     [words, most],
   );
 }
+
+/** The language of a person; null where there is no such person. */
+export async function readLanguage(sql: Sql, personId: number): Promise<'zh' | 'en' | null> {
+  const [row] = await sql.query<{ language: 'zh' | 'en' }>('select language from people where id = $1', [
+    personId,
+  ]);
+  return row?.language ?? null;
+}

@@ -123,7 +123,9 @@ export async function findMerged(
   return sql.query(
     `select d.warning_id as "warningId", d.unit_id as "unitId", d.step
      from unnest($1::int[], $2::bigint[], $3::text[], $4::int[], $5::text[]) as l (warning_id, person_id, purpose, step, channel)
-     join posts o on o.person_id = l.person_id
+     cross join lateral (
+       select unit_id from posts p where p.person_id = l.person_id
+       union select unit_id from duties d where d.person_id = l.person_id) o
      join deliveries d on d.warning_id = l.warning_id and d.unit_id = o.unit_id and d.recipient_id = l.person_id
        and d.audience = 'people' and d.purpose = l.purpose and d.step = l.step and d.channel = l.channel
        and d.outcome = 'merged'

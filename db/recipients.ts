@@ -1,15 +1,30 @@
 /** What a message must say beside the warning, and the one-message-per-person keys. */
 import type { Outcome } from '../domain/delivery.ts';
+import type { Purpose } from '../domain/guard.ts';
 import type { ClaimedDelivery, PageHead } from '../domain/store.ts';
 import type { Sql } from './database.ts';
+import { unitsOf } from './duties.ts';
 import { DELIVERY_ID_STRIDE } from './pages.ts';
 
 /** Silent units a digest names; the rest is a number. */
 const DIGEST_NAMES_MAX = 6;
 
+/** One message per person, whatever posts, holds for these. */
+const KEYED: readonly Purpose[] = ['rung', 'cancel notice', 'change notice'];
+
 export type Member = Omit<
   ClaimedDelivery,
-  'units' | 'bridge' | 'digest' | 'report' | 'doors' | 'throttledMs' | 'companions' | 'drop' | 'mergedInto'
+  | 'units'
+  | 'bridge'
+  | 'digest'
+  | 'report'
+  | 'doors'
+  | 'throttledMs'
+  | 'companions'
+  | 'drop'
+  | 'mergedInto'
+  | 'toldBefore'
+  | 'carried'
 >;
 
 export type MessageFacts = Pick<ClaimedDelivery, 'units'> &
@@ -72,10 +87,9 @@ async function readPostNames(sql: Sql, warningId: number, members: readonly Memb
   if (people.length === 0) return new Map<number, string[]>();
   const rows = await sql.query<{ person_id: number; names: string[] }>(
     `select p.person_id, array_agg(u.name order by cardinality(u.path), u.id) as names
-     from (select distinct person_id, unit_id from posts
-           where person_id = any($2) and held_from <= to_timestamp($3::float8 / 1000)
-             and (held_until is null or held_until > to_timestamp($3::float8 / 1000))) p
-     join units u on u.id = p.unit_id
+     from unnest($2::bigint[]) as p (person_id)
+     cross join lateral (${unitsOf('p.person_id', 'to_timestamp($3::float8 / 1000)')}) held
+     join units u on u.id = held.unit_id
      where exists (select from warning_areas a join units au on au.id = a.unit_id
                    where a.warning_id = $1 and (a.unit_id = any(u.path) or u.id = any(au.path)))
      group by p.person_id`,
@@ -141,7 +155,7 @@ export async function takeMessageKeys(
   members: readonly Member[],
 ): Promise<Map<number, { outcome: Outcome | null; at: number | null }>> {
   const merged = new Map<number, { outcome: Outcome | null; at: number | null }>();
-  if (page.purpose !== 'rung' && page.purpose !== 'cancel notice') return merged;
+  if (!KEYED.includes(page.purpose)) return merged;
   // One at a time and in the order of people, so that two cells cannot wait for each other's keys.
   for (const member of [...members].sort((one, other) => one.recipientId - other.recipientId)) {
     const key = [page.warningId, page.revision, page.purpose, page.step, page.channel, member.recipientId];

@@ -37,9 +37,10 @@ const VIA = `case when vouched_by is not null then 'vouched' when via = 'page' t
 /**
  * `acted`: acts with the recipient of the message that was answered. One by SMS counts where the push of that very reply was
  * taken as an answer; the stand-in of Twilio names a reply by a hash. `said`: acts as they were stored; one that concerns several
- * units is one act. `visits` and `pressed`: those of one delivery, by its link or a key.
+ * units is one act; of a chain of warnings it belongs to the one whose message was answered, whichever it counts for. `visits` and `pressed`: those of one delivery, by its link or a key.
  */
 const ACTS = `
+  chain as (select c.id from warnings w join warnings c on coalesce(c.chain_id, c.id) = coalesce(w.chain_id, w.id) where w.id = $1),
   members as (
     select p.id * ${DELIVERY_ID_STRIDE} + m.place - 1 as delivery_id, p.audience, m.recipient_id
     from pages p, unnest(p.recipients) with ordinality as m (recipient_id, place)
@@ -65,7 +66,8 @@ const ACTS = `
         coalesce(household_id, person_id) as recipient_id,
         extract(epoch from at)::float8 * 1000 as at_ms,
         bool_and(coalesce(trim(vouched_by), '') <> '' and coalesce(trim(how), '') <> '') as vouched
-      from answers where warning_id = $1
+      from answers a where carried_from is null and a.warning_id in (select id from chain)
+        and coalesce((select g.warning_id from pages g where g.id = a.delivery_id / ${DELIVERY_ID_STRIDE}), a.warning_id) = $1
       group by via, kind, delivery_id, person_id, household_id, at, vouched_by, how) grouped),
   visits as (
     select via, delivery_id, audience, recipient_id, kind, min(at_ms) as at_ms from own where via in ('email', 'voice')
@@ -101,8 +103,8 @@ export async function findFalseAnswers(sql: Sql, warningId: number, acts: readon
 }
 
 /**
- * 3. Nobody answers for a unit in which they held no post when the warning was issued, or which it does not concern; who vouches
- * by a link held one above, or, for a household, in its unit.
+ * 3. Nobody answers for a unit in which they held no post when the warning was issued and were not on duty since, or which it does
+ * not concern; who vouches by a link stood one above, or, for a household, in its unit.
  */
 async function findForeignAnswers(sql: Sql, warningId: number): Promise<Finding> {
   const [row] = await sql.query<CountsRow>(
@@ -110,17 +112,22 @@ async function findForeignAnswers(sql: Sql, warningId: number): Promise<Finding>
      select count(*)::int as "notTheirs",
        (array_agg(format('answer %s for unit %s is not theirs to give', a.id, a.unit_id)))[1:${SHOWN_MOST}] as first
      from answers a join warnings w on w.id = a.warning_id left join concerned c on c.id = a.unit_id
-     where a.warning_id = $1 and (c.id is null
+     where a.warning_id = $1 and a.carried_from is null and (c.id is null
        or a.person_id is not null and not exists (select from posts p where p.person_id = a.person_id and p.unit_id = a.unit_id
          and p.held_from <= w.issued_at and (p.held_until is null or p.held_until > w.issued_at))
+         and not exists (select from duties d where d.person_id = a.person_id and d.unit_id = a.unit_id
+         and d.until_at > w.issued_at and d.from_at <= a.at)
        or a.household_id is not null and not exists (
          select from households h where h.id = a.household_id and h.unit_id = a.unit_id)
        or a.via = 'page' and a.vouched_by is not null and not exists (
-         select from pages g join posts p on p.person_id = g.recipients[a.delivery_id % ${DELIVERY_ID_STRIDE} + 1]
+         select from pages g cross join lateral (
+           select p.unit_id from posts p where p.person_id = g.recipients[a.delivery_id % ${DELIVERY_ID_STRIDE} + 1]
+             and p.held_from <= w.issued_at and (p.held_until is null or p.held_until > w.issued_at)
+           union all select d.unit_id from duties d where d.person_id = g.recipients[a.delivery_id % ${DELIVERY_ID_STRIDE} + 1]
+             and d.until_at > w.issued_at and d.from_at <= a.at) p
          join units u on u.id = a.unit_id
-         where g.id = a.delivery_id / ${DELIVERY_ID_STRIDE} and g.warning_id = $1 and g.audience = 'people'
-           and p.unit_id = any(u.path) and (p.unit_id <> a.unit_id or a.household_id is not null)
-           and p.held_from <= w.issued_at and (p.held_until is null or p.held_until > w.issued_at)))`,
+         where g.id = a.delivery_id / ${DELIVERY_ID_STRIDE} and g.audience = 'people'
+           and p.unit_id = any(u.path) and (p.unit_id <> a.unit_id or a.household_id is not null)))`,
     [warningId],
   );
   return findingOf(row);

@@ -1,6 +1,6 @@
 /**
  * The referee on the audit (9): what people said, what opened and what was handed off stands in what the steps took, and each
- * settled slice has its outcomes. Whether lines were changed afterwards cannot be seen yet: they have no hash chain.
+ * settled slice has its outcomes. Whether lines were changed afterwards is for operations/audit-verify.ts to say.
  */
 import type { Sql } from './database.ts';
 import {

@@ -30,8 +30,8 @@ const ATTEMPTS_MOST = `case reason ${RESULT_CLASSES.map(
   .join(' ')} else w.attempts_most end`;
 
 /**
- * What tree × rule pack ask for: for each unit that was opened, each rung it reached, each person of that rung by each of the
- * rung's channels they have; and each household below. Nothing has to go to an address that was known not to work. Beside it what became of it, as its last attempt says, and whether it is
+ * What tree × rule pack ask for: for each unit that was opened, each rung it reached, each person of that rung (who was on duty when
+ * it was planned, else the holder at issue) by each of the rung's channels they have; and each household below. Nothing has to go to an address that was known not to work. Beside it what became of it, as its last attempt says, and whether it is
  * under way: a member of a page that is still being sent, or of the retries, of a cell that is open.
  */
 const EXPECTED = `
@@ -42,13 +42,27 @@ const EXPECTED = `
     select (r.ordinality - 1)::int as step, r.value->>'who' as who,
       array(select jsonb_array_elements_text(r.value->'by')) as channels
     from w, jsonb_array_elements(w.ladder) with ordinality r),
+  reached as (
+    select s.unit_id, r.* from w join unit_states s on s.warning_id = w.id and s.opened_at is not null
+    join rungs r on r.step <= s.rung and r.who <> 'nobody'),
+  -- Of units with a roster: when a rung was planned, and who was on duty then.
+  planned as (
+    select r.unit_id, r.step, coalesce((select min(g.written_at) from pages g where g.warning_id = $1 and g.purpose = 'rung'
+      and g.step = r.step and g.delivery_ids is null and r.unit_id = any(g.unit_ids)), clock_timestamp()) as at
+    from reached r where r.unit_id in (select d.unit_id from duties d, w where d.until_at > w.issued_at)),
+  on_duty as (
+    select distinct on (n.unit_id, n.step, d.rank) n.unit_id, n.step, d.rank, d.person_id
+    from planned n join duties d on d.unit_id = n.unit_id and d.from_at <= n.at and d.until_at > n.at
+    order by n.unit_id, n.step, d.rank, d.from_at desc, d.id desc),
+  standing as (
+    select r.unit_id, r.step, p.rank, p.person_id from w cross join reached r
+    join posts p on p.unit_id = r.unit_id and p.held_from <= w.issued_at and (p.held_until is null or p.held_until > w.issued_at)
+    where not exists (select from on_duty d where d.unit_id = p.unit_id and d.step = r.step and d.rank = p.rank)
+    union all select unit_id, step, rank, person_id from on_duty),
   expected as (
-    select distinct s.unit_id, 'people' as audience, p.person_id as recipient_id, c.channel, r.step, 'rung' as purpose,
+    select distinct r.unit_id, 'people' as audience, p.person_id as recipient_id, c.channel, r.step, 'rung' as purpose,
       c.fault is not null as faulty
-    from w join unit_states s on s.warning_id = w.id and s.opened_at is not null
-    join rungs r on r.step <= s.rung and r.who <> 'nobody'
-    join posts p on p.unit_id = s.unit_id and p.held_from <= w.issued_at
-      and (p.held_until is null or p.held_until > w.issued_at)
+    from reached r join standing p on p.unit_id = r.unit_id and p.step = r.step
       and (r.who = 'everyone' or (r.who = 'principal') = (p.rank = 0))
     join person_channels c on c.person_id = p.person_id and c.channel = any(r.channels)
     union all
@@ -92,7 +106,7 @@ const GROUNDLESS = `j.outcome = 'dropped' and not case j.reason
     and case j.audience when 'people' then a.household_id is null and a.kind <> 'cannot act' else a.household_id = j.recipient_id end)
   when 'cannot-act' then exists (select from answers a where a.warning_id = w.id and a.unit_id = j.unit_id
     and a.person_id = j.recipient_id and a.kind = 'cannot act' and a.at <= ${CLAIMED_BY})
-  else j.reason = 'superseded' end`;
+  when 'superseded' then w.status = 'superseded' else false end`;
 
 const DELIVERY_LINE = `format('unit %s, %s %s by %s, %s %s: %s', j.unit_id, j.audience, j.recipient_id, j.channel, j.purpose,
   j.step, coalesce(j.outcome || ' ' || coalesce(j.reason, ''), 'nothing'))`;
@@ -225,7 +239,7 @@ async function findToldTwice(sql: Sql, warningId: number): Promise<Finding> {
        (array_agg(format('person %s by %s, %s %s: %s deliveries', recipient_id, channel, purpose, step, told)))[1:${SHOWN_MOST}] as first
      from (
        select recipient_id, purpose, step, channel, count(distinct id) as told from deliveries
-       where warning_id = $1 and audience = 'people' and purpose in ('rung', 'cancel notice') and outcome = 'handed off'
+       where warning_id = $1 and audience = 'people' and purpose in ('rung', 'cancel notice', 'change notice') and outcome = 'handed off'
        group by 1, 2, 3, 4 having count(distinct id) > 1) twice`,
     [warningId],
   );

@@ -78,7 +78,7 @@ export async function findSendsAfterEnd(
 
 /**
  * 5b. No send outside authority, as far as there is any yet: whoever was sent anything holds a post of a unit that the warning
- * concerns, as posts were held at issue, or is a household of such a unit.
+ * concerns, as posts were held at issue, was on duty for one since, or is a household of such a unit.
  */
 export async function findSendsOutside(sql: Sql, warningId: number): Promise<Finding> {
   const [row] = await sql.query<CountsRow>(
@@ -90,6 +90,8 @@ export async function findSendsOutside(sql: Sql, warningId: number): Promise<Fin
      where d.warning_id = $1 and d.outcome in ('handed off', 'unknown') and (c.id is null or not case d.audience
        when 'people' then exists (select from posts p where p.unit_id = d.unit_id and p.person_id = d.recipient_id
          and p.held_from <= w.issued_at and (p.held_until is null or p.held_until > w.issued_at))
+         or exists (select from duties t where t.unit_id = d.unit_id and t.person_id = d.recipient_id
+         and t.until_at > w.issued_at and t.from_at <= d.at)
        else exists (select from households h where h.id = d.recipient_id and h.unit_id = d.unit_id) end)`,
     [warningId],
   );

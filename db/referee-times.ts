@@ -30,6 +30,8 @@ export async function findChasedAfterAnswer(
      cross join lateral (
        select min(at) as at from answers a where a.warning_id = $1 and a.unit_id = d.unit_id and a.household_id is null
          and a.kind <> 'cannot act' and a.at < k.claimed_at
+         -- A late word for the superseded warning is known only when that one's cell has carried it over.
+         and (a.carried_from is null or a.at < (select issued_at from warnings where id = $1))
          and not exists (select from answers b where b.warning_id = $1 and b.unit_id = d.unit_id
            and b.kind = 'cannot act' and b.at >= a.at)) a
      where a.at is not null`,

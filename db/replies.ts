@@ -2,6 +2,7 @@
 import type { Audience } from '../domain/store.ts';
 import { ACTS, columns, stored, type AnswerAct } from './answers.ts';
 import type { Sql } from './database.ts';
+import { unitsOf } from './duties.ts';
 
 /** A reply with what it came to; `act` is null where it is no answer to any warning. */
 export type ReplyRow = { id: string; verdict: string; act: AnswerAct | null };
@@ -93,11 +94,10 @@ export async function findReplyCandidates(
        select id, issued_at, kind, hazard, level, status = 'open' and expires_at > clock_timestamp() as open from warnings
        where coalesce(ended_at, expires_at) > clock_timestamp() - $2 * interval '1 millisecond')
      select c.address, w.id as "warningId", 'people' as audience, c.person_id as "recipientId", n.language, w.kind, w.hazard,
-       w.level, w.open, bool_or(${told('people', 'c.person_id', 'p.unit_id')}) as told
-     from person_channels c join people n on n.id = c.person_id join posts p on p.person_id = c.person_id
-       join units u on u.id = p.unit_id, taking w
-     where c.address = any($1) and p.held_from <= w.issued_at and (p.held_until is null or p.held_until > w.issued_at)
-       and ${concerns}
+       w.level, w.open, bool_or(${told('people', 'c.person_id', 'u.id')}) as told
+     from person_channels c join people n on n.id = c.person_id cross join taking w
+       cross join lateral (${unitsOf('c.person_id', 'w.issued_at')}) held join units u on u.id = held.unit_id
+     where c.address = any($1) and ${concerns}
      group by c.address, w.id, w.kind, w.hazard, w.level, w.open, c.person_id, n.language
      union all
      select h.address, w.id, 'households', h.id, h.language, w.kind, w.hazard, w.level, w.open, ${told('households', 'h.id', 'h.unit_id')}

@@ -129,3 +129,15 @@ export async function openSender(sql: Sql, id: string): Promise<void> {
     'open-sender',
   );
 }
+
+/** A sender as an operator sees it. Those of actual warnings have `actual ` before their id. */
+export type SenderState = SenderHealth & { channel: string; perSecond: number | null; changedAt: number };
+
+export async function readSenders(sql: Sql): Promise<SenderState[]> {
+  return sql.query<SenderState>(
+    `select id, channel, per_second as "perSecond", closed_reason as reason, failures,
+       floor(extract(epoch from changed_at) * 1000)::float8 as "changedAt",
+       greatest(0, coalesce(extract(epoch from closed_until - clock_timestamp()) * 1000, 0))::float8 as "closedForMs"
+     from senders order by channel, id`,
+  );
+}

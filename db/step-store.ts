@@ -13,7 +13,9 @@ import {
   takeInbox,
   unendedUnits,
 } from './cells.ts';
+import { carryAnswers, chainSendsForMs, findToldBefore } from './chains.ts';
 import type { Database, Sql } from './database.ts';
+import { noteMisdirected } from './kinds.ts';
 import { intakeOutages } from './liveness.ts';
 import { findPossiblyTold, takeRetries, writePages } from './pages.ts';
 import {
@@ -40,7 +42,7 @@ export function createStepStore(database: Database): StepStore {
 
 function transactionOf(sql: Sql, cell: LockedCell, scope: Scope): StepTransaction {
   const { cellId, now } = cell;
-  const { warningId, revision, issuedAt } = cell.warning;
+  const { warningId, kind, revision, issuedAt } = cell.warning;
   return {
     takeInbox: (most) => takeInbox(sql, cellId, most),
     putLetters: (letters) => putLetters(sql, warningId, letters),
@@ -55,8 +57,13 @@ function transactionOf(sql: Sql, cell: LockedCell, scope: Scope): StepTransactio
     findHouseholds: (unitIds, channels) => findHouseholds(sql, unitIds, channels),
     writePages: (pages) => writePages(sql, { cellId, warningId, revision }, pages),
     takeRetries: (which, most) => takeRetries(sql, cellId, which === 'all' ? null : now, most),
-    findPossiblyTold: () => findPossiblyTold(sql, cellId),
+    findPossiblyTold: () => findPossiblyTold(sql, { cellId, warningId }),
+    findToldBefore: (unitIds) => findToldBefore(sql, warningId, unitIds),
+    chainSettled: async () => (await chainSendsForMs(sql, cellId)) === null,
+    carryAnswers: (unitIds) => carryAnswers(sql, warningId, unitIds),
     markExpired: () => markExpired(sql, warningId),
+    noteMisdirected: (served) =>
+      noteMisdirected(sql, { what: 'cell', subject: cellId, warningId, kind, served }),
     putDeadLetters: (dead) => putDeadLetters(sql, cellId, dead),
     appendAudit: (body) => appendAudit(sql, cellId, now, body),
     rest: (pagesMost) => cellRest(sql, cellId, pagesMost),

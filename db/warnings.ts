@@ -1,10 +1,12 @@
-/** Warnings: issue, cancel, and how one stands. */
+/** Warnings: issue, update, cancel, and how one stands. */
 import type { LevelId } from '../domain/levels.ts';
+import type { WarningStatus } from '../domain/revisions.ts';
 import type { AddressFault } from '../domain/results.ts';
 import type { Channel, Rules, RulePack } from '../domain/rules.ts';
+import type { Instant } from '../domain/time.ts';
 import type { Sql } from './database.ts';
 import { NOBODY_HEARD } from './doors.ts';
-import { phoneOf, standsFor } from './duties.ts';
+import { dutiesOfVacantPosts, phoneOf, standsFor } from './duties.ts';
 
 /** A unit belongs to a warning when it lies in one of its areas or on the way down to one. `u` is the unit. */
 export function inScope(areas: string): string {
@@ -20,11 +22,23 @@ export type WarningRow = {
   issuer: string;
   textZh: string;
   textEn: string;
-  status: 'open' | 'cancelled' | 'expired';
+  status: WarningStatus;
   issuedAt: number;
   expiresAt: number;
   endedAt: number | null;
   endReason: string | null;
+  /** It was false, and ended by its correction. */
+  retracted: boolean;
+  correctionZh: string | null;
+  correctionEn: string | null;
+  /** The warning whose place this one took, and the one that took its place; the number of the chain's first. */
+  supersedesId: number | null;
+  supersededById: number | null;
+  chainId: number;
+  /** The first warning of the incident; null where this is it. */
+  incidentId: number | null;
+  /** Of an update: whether those who had answered must answer anew. */
+  asksAgain: boolean | null;
   speed: number;
   rules: Rules;
   areaIds: number[];
@@ -32,7 +46,10 @@ export type WarningRow = {
 };
 
 const WARNING = `select w.id as "warningId", w.revision, w.kind, w.hazard, w.level, w.issuer, w.text_zh as "textZh",
-  w.text_en as "textEn", w.status, w.speed, w.rules, w.end_reason as "endReason",
+  w.text_en as "textEn", w.status, w.speed, w.rules, w.end_reason as "endReason", w.retracted,
+  w.correction_zh as "correctionZh", w.correction_en as "correctionEn", w.supersedes_id as "supersedesId",
+  (select s.id from warnings s where s.supersedes_id = w.id) as "supersededById", coalesce(w.chain_id, w.id) as "chainId",
+  w.incident_id as "incidentId", w.asks_again as "asksAgain",
   floor(extract(epoch from w.issued_at) * 1000)::float8 as "issuedAt",
   floor(extract(epoch from w.expires_at) * 1000)::float8 as "expiresAt",
   floor(extract(epoch from w.ended_at) * 1000)::float8 as "endedAt",
@@ -75,14 +92,29 @@ export type NewWarning = {
   speed: number;
   rules: Rules;
   areaIds: readonly number[];
+  /** Instead of `lastsMs`: the very moment, where somebody has released it. */
+  expiresAt?: Instant | null;
+  /** The warning whose place this one takes. */
+  supersedesId?: number | null;
+  /** On whose word an actual warning goes out. */
+  releaseId?: number | null;
+  identifier?: string | null;
+  correctionZh?: string | null;
+  correctionEn?: string | null;
+  /** Of an update; see `askingOf`. */
+  asksAgain?: boolean | null;
+  incidentId?: number | null;
 };
 
 /** Writes the warning, its areas and its cells; gives back its number. */
 export async function insertWarning(sql: Sql, warning: NewWarning): Promise<number> {
   const [row] = await sql.query<{ id: number }>(
     `with now as (select clock_timestamp() as at)
-     insert into warnings (kind, hazard, level, issuer, text_zh, text_en, issued_at, expires_at, speed, rules)
-     select $1, $2, $3, $4, $5, $6, now.at, now.at + $7 * interval '1 millisecond', $8, $9 from now
+     insert into warnings (kind, hazard, level, issuer, text_zh, text_en, issued_at, expires_at, speed, rules,
+       supersedes_id, release_id, identifier, correction_zh, correction_en, asks_again, incident_id, revision, chain_id)
+     select $1, $2, $3, $4, $5, $6, now.at, coalesce('epoch'::timestamptz + $10::float8 * interval '1 millisecond',
+       now.at + $7 * interval '1 millisecond'), $8, $9, $11, $12, $13, $14, $15, $16, $17,
+       coalesce(o.revision, 0) + 1, coalesce(o.chain_id, o.id) from now left join warnings o on o.id = $11
      returning id`,
     [
       warning.kind,
@@ -94,6 +126,14 @@ export async function insertWarning(sql: Sql, warning: NewWarning): Promise<numb
       warning.lastsMs,
       warning.speed,
       JSON.stringify(warning.rules),
+      warning.expiresAt ?? null,
+      warning.supersedesId ?? null,
+      warning.releaseId ?? null,
+      warning.identifier ?? null,
+      warning.correctionZh ?? null,
+      warning.correctionEn ?? null,
+      warning.asksAgain ?? null,
+      warning.incidentId ?? null,
     ],
   );
   const id = row?.id ?? 0;
@@ -123,14 +163,88 @@ export async function readCellRoots(
   );
 }
 
-/** Ends an open warning; false where it was not open any more. */
-export async function endWarning(sql: Sql, warningId: number, reason: string | null): Promise<boolean> {
+/** Cancels an open warning; false where it was not open any more. */
+export async function endWarning(
+  sql: Sql,
+  warningId: number,
+  how: { reason: string | null; retracted?: boolean; textZh?: string | null; textEn?: string | null },
+): Promise<boolean> {
   const rows = await sql.query(
-    `update warnings set status = 'cancelled', ended_at = clock_timestamp(), end_reason = $2
-     where id = $1 and status = 'open' returning id`,
-    [warningId, reason],
+    `update warnings set status = 'cancelled', ended_at = clock_timestamp(), end_reason = $2, retracted = $3,
+       end_text_zh = $4, end_text_en = $5
+     where id = $1 and status = 'open' and expires_at > clock_timestamp() returning id`,
+    [warningId, how.reason, how.retracted ?? false, how.textZh ?? null, how.textEn ?? null],
   );
   return rows.length > 0;
+}
+
+/** Holds an open warning for what is to take its place; false where it is not open any more: of two at once one gets it. */
+export async function lockOpen(sql: Sql, warningId: number): Promise<boolean> {
+  const rows = await sql.query(
+    `select id from warnings where id = $1 and status = 'open' and expires_at > clock_timestamp() for no key update`,
+    [warningId],
+  );
+  return rows.length > 0;
+}
+
+/** Ends a warning that is held because another takes its place. */
+export async function supersedeWarning(sql: Sql, warningId: number): Promise<void> {
+  await sql.query(
+    `update warnings set status = 'superseded', ended_at = least(clock_timestamp(), expires_at) where id = $1 and status = 'open'`,
+    [warningId],
+  );
+}
+
+/** The newest warning of a chain. */
+export async function readNewest(sql: Sql, chainId: number): Promise<number> {
+  const [row] = await sql.query<{ id: number }>(
+    'select max(id) as id from warnings where id = $1 or chain_id = $1',
+    [chainId],
+  );
+  return row?.id ?? chainId;
+}
+
+/** The incident of the latest warning of this kind and hazard that overlaps these places within the time; null where there is none. */
+export async function findIncident(
+  sql: Sql,
+  warning: { kind: 'exercise' | 'actual'; hazard: string; areaIds: readonly number[]; withinMs: number },
+): Promise<number | null> {
+  const [row] = await sql.query<{ id: number }>(
+    `select coalesce(w.incident_id, w.id) as id from warnings w
+     where w.kind = $1 and w.hazard = $2 and not w.retracted
+       and w.issued_at > clock_timestamp() - $4::float8 * interval '1 millisecond' and ${OVERLAPS}
+     order by w.id desc limit 1`,
+    [warning.kind, warning.hazard, warning.areaIds, warning.withinMs],
+  );
+  return row?.id ?? null;
+}
+
+/** How many red signals of an incident were not lifted; a red that takes the place of a red is the same signal. */
+export async function countReds(sql: Sql, incidentId: number): Promise<number> {
+  const [row] = await sql.query<{ reds: number }>(
+    `select count(*)::int as reds from warnings r left join warnings o on o.id = r.supersedes_id
+     where (r.id = $1 or r.incident_id = $1) and r.level = 'red' and r.status <> 'cancelled' and not r.retracted
+       and o.level is distinct from 'red'`,
+    [incidentId],
+  );
+  return row?.reds ?? 0;
+}
+
+/** An area of warning `w` lies in one of `$3`, or one of those in it. */
+const OVERLAPS = `exists (select from warning_areas a join units x on x.id = a.unit_id join units y on y.id = any($3::int[])
+  where a.warning_id = w.id and (x.id = any(y.path) or y.id = any(x.path)))`;
+
+/** Open warnings of this kind and hazard over the same places: what an update would take the place of. The newest first. */
+export async function findOverlapping(
+  sql: Sql,
+  warning: { kind: 'exercise' | 'actual'; hazard: string; areaIds: readonly number[] },
+): Promise<number[]> {
+  const rows = await sql.query<{ id: number }>(
+    `select w.id from warnings w where w.kind = $1 and w.hazard = $2 and w.status = 'open' and w.expires_at > clock_timestamp()
+       and ${OVERLAPS} order by w.id desc`,
+    [warning.kind, warning.hazard, warning.areaIds],
+  );
+  return rows.map(({ id }) => id);
 }
 
 export type TierStanding = {
@@ -232,9 +346,11 @@ export const SILENT_PEOPLE = `coalesce((
       where c.person_id = pe.id and c.fault is not null), '{}'),
     'triedAt', (select floor(extract(epoch from max(k.ended_at)) * 1000)::float8 from calls k where k.warning_id = w.id
       and k.unit_id = u.id and k.person_id = pe.id and k.outcome = 'no answer')) order by po.rank)
-  from posts po join people pe on pe.id = ${standsFor('po')}
-  where po.unit_id = u.id and po.held_from <= w.issued_at
-    and (po.held_until is null or po.held_until > w.issued_at)), '[]')`;
+  from (
+    select po.title, po.rank, ${standsFor('po')} as person_id from posts po where po.unit_id = u.id
+      and po.held_from <= w.issued_at and (po.held_until is null or po.held_until > w.issued_at)
+    union all select '值班', d.rank, d.person_id from ${dutiesOfVacantPosts('u.id', 'w.issued_at')} d) po
+  join people pe on pe.id = po.person_id), '[]')`;
 
 /** Every opened unit that nobody has heard from, the highest and the longest silent first. */
 export async function readSilentUnits(sql: Sql, warningId: number, most: number): Promise<SilentUnit[]> {

@@ -5,6 +5,7 @@ import {
   answerRules,
   capabilitiesSchema,
   capabilityRefusal,
+  mayHoldLink,
   profileOf,
   type Capabilities,
 } from './capabilities.ts';
@@ -42,7 +43,9 @@ describe('the shipped profiles', () => {
     ['smtp', 'chen@village.example', null],
     ['a sender that nobody knows', MAINLAND, null],
   ])('%s to %s: %s', (sender, address, refusal) => {
-    expect(capabilityRefusal(shipped, sender, address)).toBe(refusal);
+    expect(capabilityRefusal(shipped, { id: sender, byTemplate: sender.endsWith('gateway') }, address)).toBe(
+      refusal,
+    );
   });
 
   test('for the mainland an answer comes back by the gateways and by mail, and by nothing else', () => {
@@ -58,6 +61,7 @@ describe('the shipped profiles', () => {
     expect(by(['smtp'], 'email')).toBe(true);
     expect(by(['loudspeaker'], 'loudspeaker')).toBe(false);
     expect(by(['chat-robot'], 'chat')).toBe(false);
+    expect(by(['ntfy'], 'push')).toBe(true);
     expect(by(['sms-gateway'], 'voice')).toBeUndefined();
   });
 });
@@ -90,4 +94,18 @@ test.each([
   const draft = structuredClone(shipped);
   spoil(draft);
   expect(capabilitiesSchema.safeParse(draft).success).toBe(false);
+});
+
+test.each([
+  ['smtp', 'chen@village.example', true],
+  ['ntfy', 'topic_1', true],
+  ['twilio-sms', ABROAD, true],
+  ['twilio-sms', MAINLAND, false],
+  ['sms-gateway', MAINLAND, false],
+  // Everybody in the group reads it.
+  ['chat-robot', MAINLAND, false],
+  ['loudspeaker', 'horn-7', false],
+  ['a sender that nobody knows', ABROAD, false],
+])('%s to %s may hold the link of an answer page: %s', (sender, address, may) => {
+  expect(mayHoldLink(shipped, sender, address)).toBe(may);
 });

@@ -64,16 +64,27 @@ export function profileOf(
 }
 
 /**
- * Why this sender cannot carry a message to this address by its country's rules; null where it can. One-way SMS and an
- * address that another provider can reach are refused alike: a warning that cannot be answered is left to a sender that hears.
+ * Why this sender cannot carry a message to this address by its country's rules; null where it can. One-way SMS, texts that would have
+ * to follow a template, and an address that another provider can reach are refused alike: a warning that cannot be answered is left to
+ * a sender that hears. `parts` are those of an SMS, where it is one and its text is known: a bound that is quickly had, and the count.
  */
 export function capabilityRefusal(
   capabilities: Capabilities,
-  senderId: string,
+  sender: { id: string; byTemplate?: boolean },
   address: string,
+  parts?: { atMost: number; count: () => number },
 ): ResultClass | null {
+  const profile = profileOf(capabilities, sender.id, address);
+  if (profile === null) return null;
+  if (!profile.sends || (profile.templateRequired && sender.byTemplate !== true)) return 'other-sender';
+  const most = profile.segmentsMax ?? Infinity;
+  return parts && parts.atMost > most && parts.count() > most ? 'too-long' : null;
+}
+
+/** True where what this sender carries to an address may hold the link of an answer page, and nobody but its person reads it. */
+export function mayHoldLink(capabilities: Capabilities, senderId: string, address: string): boolean {
   const profile = profileOf(capabilities, senderId, address);
-  return profile === null || profile.sends ? null : 'other-sender';
+  return profile !== null && profile.links && profile.twoWay;
 }
 
 /** Whether a person can answer by a channel, by the beginning of the address. */

@@ -12,8 +12,7 @@ const NOW = 1_000_000;
 
 const facts = (changes: Partial<Parameters<typeof guard>[0]> = {}): Parameters<typeof guard>[0] => ({
   purpose: 'rung',
-  revision: 1,
-  warning: { status: 'open', revision: 1, expiresAt: NOW + 1 },
+  warning: { status: 'open', expiresAt: NOW + 1 },
   now: NOW,
   recipientId: 7,
   answers: [],
@@ -29,7 +28,7 @@ const answer = (kind: AnswerFact['kind'], at = 1, who: Partial<AnswerFact> = {})
   ...who,
 });
 
-const OPEN = { status: 'open', revision: 1, expiresAt: NOW + 1 } as const;
+const OPEN = { status: 'open', expiresAt: NOW + 1 } as const;
 
 describe('lets a message leave', () => {
   it.each<[string, Parameters<typeof guard>[0]]>([
@@ -51,6 +50,21 @@ describe('lets a message leave', () => {
       facts({ recipientId: 8, answers: [answer('received', 1), answer('cannot act', 2)] }),
     ],
     [
+      'as a change notice although the unit has answered',
+      facts({ purpose: 'change notice', answers: [answer('received', 1, { carried: true })] }),
+    ],
+    [
+      'to a household whose answer was to the superseded warning',
+      facts({
+        purpose: 'household',
+        answers: [answer('received', 1, { personId: null, householdId: 7, carried: true })],
+      }),
+    ],
+    [
+      'as an all-clear to those whom an update leaves out',
+      facts({ purpose: 'cancel notice', warning: { ...OPEN, status: 'superseded' } }),
+    ],
+    [
       'as an all-clear after a cancel',
       facts({ purpose: 'cancel notice', warning: { ...OPEN, status: 'cancelled' } }),
     ],
@@ -64,7 +78,17 @@ describe('stops a message', () => {
     ['of a cancelled warning', facts({ warning: { ...OPEN, status: 'cancelled' } }), 'cancelled'],
     ['of an expired warning', facts({ warning: { ...OPEN, status: 'expired' } }), 'expired'],
     ['in the very millisecond of the expiry', facts({ now: NOW + 1 }), 'expired'],
-    ['of an earlier revision', facts({ warning: { ...OPEN, revision: 2 } }), 'superseded'],
+    ['of a superseded warning', facts({ warning: { ...OPEN, status: 'superseded' } }), 'superseded'],
+    [
+      'with an all-clear for whom the new warning has in its area after all',
+      facts({ purpose: 'cancel notice', warning: { ...OPEN, status: 'superseded' }, needless: true }),
+      'no-longer-needed',
+    ],
+    [
+      'with a change to somebody who was never told',
+      facts({ purpose: 'change notice', needless: true }),
+      'no-longer-needed',
+    ],
     [
       'to a unit of which anybody has answered',
       facts({ answers: [answer('done', 1, { personId: 9 })] }),

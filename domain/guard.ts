@@ -2,6 +2,7 @@
  * The guard: the last look before a message leaves. It reads facts, not unit states, so that an answer or a cancel that
  * was committed a moment ago stops the send, whether or not any step has seen it yet.
  */
+import type { WarningStatus } from './revisions.ts';
 import type { UnitId } from './unit.ts';
 import type { Instant } from './time.ts';
 
@@ -13,11 +14,11 @@ export type Purpose =
   | 'household'
   | 'cancel notice'
   | 'done reminder'
-  | 'door to door';
+  | 'door to door'
+  | 'change notice';
 
 export type WarningFacts = {
-  status: 'open' | 'cancelled' | 'expired';
-  revision: number;
+  status: WarningStatus;
   expiresAt: Instant;
 };
 
@@ -28,6 +29,8 @@ export type AnswerFact = {
   householdId: number | null;
   kind: 'received' | 'done' | 'cannot act';
   at: Instant;
+  /** It was given to the superseded warning, and stands for this one. */
+  carried?: boolean;
 };
 
 export type DropReason =
@@ -39,25 +42,34 @@ export type DropReason =
  */
 export function guard(input: {
   purpose: Purpose;
-  revision: number;
   warning: WarningFacts;
   now: Instant;
   recipientId: number;
   answers: readonly AnswerFact[];
+  /** Of a notice that something has ended or changed: its recipient has no need of it, as it turned out. @default false */
+  needless?: boolean;
 }): DropReason | null {
   const { purpose, warning, answers } = input;
-  if (purpose === 'cancel notice') return warning.status === 'cancelled' ? null : 'no-longer-needed';
-  if (warning.status === 'cancelled') return 'cancelled';
+  if (purpose === 'cancel notice')
+    return saysItIsOver(warning) && !input.needless ? null : 'no-longer-needed';
+  if (warning.status === 'cancelled' || warning.status === 'superseded') return warning.status;
   if (warning.status === 'expired' || input.now >= warning.expiresAt) return 'expired';
-  if (input.revision !== warning.revision) return 'superseded';
   if (purpose === 'household') {
-    return answers.some((answer) => answer.householdId === input.recipientId) ? 'answered' : null;
+    // What a household said before stands, but it has not heard of the change.
+    const own = answers.filter((answer) => answer.householdId === input.recipientId);
+    return own.some((answer) => answer.carried !== true) ? 'answered' : null;
   }
+  if (purpose === 'change notice') return input.needless ? 'no-longer-needed' : null;
   if (purpose === 'digest' || purpose === 'end report' || purpose === 'door to door') return null;
   if (purpose === 'done reminder') return doneAnswered(answers) ? 'answered' : null;
   if (unitAnswered(answers)) return 'answered';
   const own = lastOf(answers.filter((answer) => answer.personId === input.recipientId));
   return own?.kind === 'cannot act' ? 'cannot-act' : null;
+}
+
+/** Whoever was told of a cancelled warning hears of its end; of a superseded one those whom the new one leaves out. */
+function saysItIsOver({ status }: WarningFacts): boolean {
+  return status === 'cancelled' || status === 'superseded';
 }
 
 /** True where the unit's officials have answered and nobody has since said that it cannot be done. */

@@ -72,6 +72,11 @@ export type ChannelPort = {
   closedForMs?(): Promise<number>;
   /** How many messages it is of use to claim at once, where a rate limits them. Left out: any number. */
   claimMost?(): number;
+  /**
+   * Whether a message to this address may hold a link that only its recipient gets to see, whoever carries it. Left out: by e-mail
+   * alone.
+   */
+  links?(address: string): boolean;
   close(): Promise<void>;
 };
 
@@ -79,6 +84,19 @@ export type ChannelPort = {
 export type SenderPort = ChannelPort & {
   /** Unique, such as `twilio-sms`; it stands with each delivery and in the table of senders. */
   readonly id: string;
-  /** Why this sender cannot carry a message to this address; null where it can. By the country's rules: see capabilities.ts. */
-  refuses(address: string): ResultClass | null;
+  /**
+   * Why this sender cannot carry a message to this address, or this text there; null where it can. By the country's rules: see
+   * capabilities.ts.
+   */
+  refuses(address: string, text?: string): ResultClass | null;
+  /** Each message follows a template that the provider has approved. Left out: it goes as it is. */
+  readonly byTemplate?: boolean;
+  /** Takes back a message that the provider has and may not have passed on yet. Left out where nothing can be taken back. */
+  recall?(sent: SentMessage): Promise<RecallResult>;
 };
+
+/** A message a provider has: our attempt, and its own id. */
+export type SentMessage = { deliveryId: number; attempt: number; providerId: string };
+
+/** `recalled`: it will not go out. `too late`: it has, or cannot be stopped. `unknown`: the provider did not say. */
+export type RecallResult = 'recalled' | 'too late' | 'unknown';

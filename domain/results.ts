@@ -65,10 +65,16 @@ const CLASSES = {
   'other-sender': { outcome: 'failed', elsewhere: true },
   /** Final for this text: never repeated by the same sender. */
   filtered: { outcome: 'failed', elsewhere: true, alarm: true },
+  /** More SMS parts than this sender may carry there. */
+  'too-long': { outcome: 'failed', elsewhere: true, alarm: true },
+  /** The same text went to this address as often as its country's rules let this sender. */
+  'repeated-too-often': { outcome: 'failed', elsewhere: true },
   rejected: { outcome: 'failed' },
   'no-address': { outcome: 'failed' },
   /** A call that nobody took, or that a machine took: it was made, and nobody heard it. */
   'not-answered': { outcome: 'failed' },
+  /** Taken back by ourselves while the provider still had it: nobody needed it any more. */
+  recalled: { outcome: 'failed' },
   // ── it may have been accepted ──
   timeout: { outcome: 'unknown' },
   'server-error': { outcome: 'unknown' },

@@ -35,7 +35,7 @@ export function chooseSenders<S extends Sender>(
   let refusal: SendResult | null = null;
   for (const sender of senders) {
     const reason = channelRefusal(message, sender.live);
-    const cannot = sender.refuses(message.address);
+    const cannot = sender.refuses(message.address, message.text);
     if (reason) refusal ??= { outcome: 'failed', reason };
     else if (cannot) refusal ??= resultOf(cannot);
     else able.push(sender);

@@ -68,6 +68,8 @@ const levelSchema = z.strictObject({
   quietHours: z.strictObject({ from: clockTime, to: clockTime }).optional(),
   /** Messages to one person by one channel within this time; what is above waits. */
   throttle: z.strictObject({ messages: cited, withinMinutes: cited }).optional(),
+  /** From which warning of one incident on urgency rises: warnings of a hazard over the same places within this time. */
+  repeated: z.strictObject({ from: cited, withinHours: cited }).optional(),
   retry: z.strictObject({
     laterMinutes: z.array(cited).nonempty(),
     unknownMinutes: cited,
@@ -121,6 +123,8 @@ export type Rules = {
   doors?: { afterMs: number; by: Channel[] };
   quietHours?: QuietHours;
   throttle?: { messages: number; withinMs: number };
+  /** From the how manieth red of an incident on the first rung goes to everyone; see domain/revisions.ts. */
+  repeated?: { from: number; withinMs: number };
   retry: { laterMs: number[]; unknownMs: number; attemptsMost: number; whenUnknown?: 'warn' | 'quiet' };
 };
 
@@ -172,6 +176,12 @@ export function resolveRules(pack: RulePack, level: LevelId, speed = 1): Rules {
       }),
     ...(from.throttle && {
       throttle: { messages: from.throttle.messages.value, withinMs: ms(from.throttle.withinMinutes) },
+    }),
+    ...(from.repeated && {
+      repeated: {
+        from: from.repeated.from.value,
+        withinMs: ms({ value: from.repeated.withinHours.value * 60 }),
+      },
     }),
     retry: {
       laterMs: from.retry.laterMinutes.map(ms),

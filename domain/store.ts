@@ -4,10 +4,13 @@
  */
 import type { Letter } from './cascade.ts';
 import type { DropReason, Purpose, WarningFacts } from './guard.ts';
+import type { Ending, ToldBefore, WarningStatus } from './revisions.ts';
 import type { Outage } from './outages.ts';
 import type { Channel, Rules } from './rules.ts';
+import type { WarningKind } from './kinds.ts';
 import type { LevelId } from './levels.ts';
 import type { Outcome } from './delivery.ts';
+import type { RecallResult } from './ports.ts';
 import type { Instant } from './time.ts';
 import type { Message, UnitId, UnitState } from './unit.ts';
 
@@ -22,8 +25,10 @@ export type LockedCell = {
   now: Instant;
   warning: {
     warningId: number;
+    kind: WarningKind;
+    /** Its place in its chain, from 1: the first supersedes nothing. */
     revision: number;
-    status: 'open' | 'cancelled' | 'expired';
+    status: WarningStatus;
     issuedAt: Instant;
     expiresAt: Instant;
     rules: Rules;
@@ -34,7 +39,7 @@ export type LockedCell = {
 export type CellLetter =
   /** A slice of a page is settled: what each unit of the rung hears of it. */
   | { kind: 'settled'; rung: number; handedOff: [unitId: UnitId, at: Instant][]; exhausted: UnitId[] }
-  /** The warning was cancelled; the fact itself stands with the warning. */
+  /** The warning was cancelled or superseded; the fact itself stands with the warning. */
   | { kind: 'ended' };
 
 /** A letter as it lay in the inbox: for a unit, or, without one, for the cell. */
@@ -98,10 +103,23 @@ export type StepTransaction = {
   writePages(pages: readonly PlannedPage[]): Promise<void>;
   /** Takes attempts to be made again: those that are due, or all of them. */
   takeRetries(which: 'due' | 'all', most: number): Promise<PlannedPage[]>;
-  /** Everybody in the cell who was told or may have been, once for each channel. */
+  /**
+   * Everybody in the cell who was told by this warning or those it supersedes, or may have been, once for each channel, and has not
+   * been told since that it is over: of a cancelled warning all in its area, of a superseded one those whom its successor leaves out.
+   */
   findPossiblyTold(): Promise<PlannedPage[]>;
-  /** Writes the warning's own end where its expiry has passed; gives back how it ended: a cancel may have come first. */
-  markExpired(): Promise<'cancelled' | 'expired'>;
+  /** People of these units who were told by the warnings that this one supersedes, or may have been or be. Only where it does. */
+  findToldBefore(
+    unitIds: readonly UnitId[],
+  ): Promise<{ unitId: UnitId; personId: number; channel: Channel }[]>;
+  /** True where no slice of the warnings that this one supersedes can still go out in this cell, or is still to be settled. */
+  chainSettled(): Promise<boolean>;
+  /** Late words for a superseded warning stand for the one in its place, where that asks for no new answer. */
+  carryAnswers(unitIds: readonly UnitId[]): Promise<void>;
+  /** Writes the warning's own end where its expiry has passed; gives back how it ended: something else may have come first. */
+  markExpired(): Promise<Ending>;
+  /** The cell came to a worker that serves the other kind: that is written down, and nothing else. */
+  noteMisdirected(served: WarningKind): Promise<void>;
   /** Puts letters aside and marks their units as faulty. */
   putDeadLetters(dead: readonly { letter: Letter; reason: string }[]): Promise<void>;
   appendAudit(body: unknown): Promise<void>;
@@ -144,6 +162,10 @@ export type ClaimedDelivery = {
   possibleDuplicate: boolean;
   /** Why the guard lets it not leave; null where it may. */
   drop: DropReason | null;
+  /** What the recipient was told last of the warnings that this one supersedes; null where nothing can have reached them. */
+  toldBefore: ToldBefore | null;
+  /** Their answer to a superseded warning stands: nothing is asked. */
+  carried: boolean;
   bridge: { silent: string; reportsTo: string } | null;
   digest: { count: number; names: string[] } | null;
   report: { units: number; answered: number; silent: number } | null;
@@ -182,12 +204,15 @@ export type ClaimedSlice = {
   first: number;
   now: Instant;
   warning: WarningFacts & {
-    kind: 'exercise' | 'actual';
+    kind: WarningKind;
     hazard: string;
     level: LevelId;
     issuer: string;
     textZh: string;
     textEn: string;
+    /** What a notice of its end says; null where it is the standing words. */
+    endTextZh: string | null;
+    endTextEn: string | null;
     speed: number;
     retry: Rules['retry'];
     throttle: Rules['throttle'] | null;
@@ -200,7 +225,9 @@ export type Claimed =
   /** Nothing to claim now, but leases run; look again then. */
   | { kind: 'wait'; waitMs: number }
   /** Every member has an outcome. */
-  | { kind: 'ended' };
+  | { kind: 'ended' }
+  /** The page is of the other kind: nothing was claimed, and that it came here is written down. */
+  | { kind: 'misdirected' };
 
 /** What came of one delivery of a slice. */
 export type Settlement = {
@@ -238,14 +265,16 @@ export type PageStore = {
   claim(
     pageId: number,
     input: {
+      /** Pages of this kind only. */
+      serves: WarningKind;
       most: number;
       leaseMs: number;
       /** The channel takes nothing for so long: no attempt is begun, and burned, while the warning is open. 0 where it does. */
       closedForMs?: number;
     },
   ): Promise<Claimed>;
-  /** Slices of the page whose lease ran out: their deliveries, to be settled as unknown. */
-  abandoned(pageId: number): Promise<ClaimedSlice[]>;
+  /** Slices of the page whose lease ran out: their deliveries, to be settled as unknown. None of a page of the other kind. */
+  abandoned(pageId: number, serves: WarningKind): Promise<ClaimedSlice[]>;
   /** Outcome rows, retries, the letter to the cell and the end of the page, in one transaction. Safe to repeat. */
   settle(slice: SettledSlice): Promise<void>;
 };
@@ -258,4 +287,25 @@ export type ProvingStore = {
   /** Takes addresses that nobody has proven for so long, each once in that time. */
   take(input: { live: boolean; olderThanMs: number; most: number }): Promise<ProvenAddress[]>;
   proven(people: readonly ProvenAddress[]): Promise<void>;
+};
+
+// ── recalls ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** A message to be asked for back, and how often it has been, this time included. */
+export type Recall = {
+  deliveryId: number;
+  attempt: number;
+  sender: string;
+  providerId: string;
+  tries: number;
+};
+
+export type RecallVerdict = Recall & { result: RecallResult };
+
+export type RecallStore = {
+  /** Writes down what became needless since a moment of PostgreSQL's clock in milliseconds; gives the next such moment. */
+  wish(since: number): Promise<number>;
+  /** Takes so many that are due; nobody else does for a while. */
+  take(most: number): Promise<Recall[]>;
+  settle(verdicts: readonly RecallVerdict[]): Promise<void>;
 };

@@ -37,7 +37,7 @@ const content = (changes: Partial<MessageContent> = {}): MessageContent => ({
 
 const PURPOSES = [
   ...(['rung', 'bridge notice', 'digest', 'end report', 'household', 'cancel notice'] as const),
-  ...(['done reminder', 'door to door'] as const),
+  ...(['done reminder', 'door to door', 'change notice'] as const),
 ];
 const LANGUAGES = ['zh', 'en'] as const;
 

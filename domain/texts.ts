@@ -7,7 +7,8 @@ import { IntlMessageFormat } from 'intl-messageformat';
 import { findHazard } from './hazards.ts';
 import { findLevel, type LevelId } from './levels.ts';
 import type { Purpose } from './guard.ts';
-import { chineseMinute, isoWithOffset, type Instant } from './time.ts';
+import type { ToldBefore } from './revisions.ts';
+import { chineseMinute, isoWithOffset, MINUTE_MS, type Instant } from './time.ts';
 
 export type Language = 'zh' | 'en';
 
@@ -30,6 +31,14 @@ const ZH = {
   doorsMail:
     '{units}有{count}户未应答,请上门逐户通知:{names}{more, plural, =0 {} other {等}}。打开下面的链接逐户登记:\n{link}\n编号 {number}',
   cancel: '{issuer}解除{hazard}{level}预警信号(W{warningId})。此前消息不再有效。',
+  dropped: '{issuer}已将{units}移出{hazard}{level}预警范围(W{warningId})。此前消息不再有效。',
+  retracted: '{issuer}更正:{hazard}{level}预警信号系误发,现予撤销。此前消息不再有效。',
+  changeLevel: '变更:{from}→{to}。',
+  changeExpiry: '变更:有效期改至{until}。',
+  changeText: '变更:预警内容有更新。',
+  changeArea: '变更:预警范围有调整。',
+  answerStands: '此前的应答继续有效,无需再次应答。',
+  orLink: '{text} 也可打开 {link} ',
   subject: '{hazard}{level}预警 {place}',
   subjectCancel: '解除{hazard}{level}预警 {place}',
 } as const;
@@ -55,6 +64,16 @@ const EN: Record<TextKey, string> = {
   doorsMail:
     '{units}: {count, plural, one {# household has} other {# households have}} not answered. Go from door to door: {names}{more, plural, =0 {} other { and more}}. Report each on this page:\n{link}\nnumber {number}',
   cancel: '{issuer} lifted the {level} {hazard} warning (W{warningId}). Earlier messages no longer apply.',
+  dropped:
+    '{issuer}: {units} no longer in the area of the {level} {hazard} warning (W{warningId}). Earlier messages no longer apply.',
+  retracted:
+    '{issuer}, correction: the {level} {hazard} warning was sent in error and is withdrawn. Earlier messages no longer apply.',
+  changeLevel: 'Change: {from} → {to}.',
+  changeExpiry: 'Change: now valid until {until}.',
+  changeText: 'Change: the text of the warning is new.',
+  changeArea: 'Change: the area of the warning is another.',
+  answerStands: 'Your answer stands; no new one is needed.',
+  orLink: '{text} Or open {link} ',
   subject: '{hazard}, {level} warning: {place}',
   subjectCancel: 'Lifted: {hazard}, {level} warning: {place}',
 };
@@ -70,6 +89,12 @@ export type WarningText = {
   issuer: string;
   textZh: string;
   textEn: string;
+  expiresAt?: Instant;
+  /** Something took its place: a notice that it is over goes to those whom that leaves out. */
+  superseded?: boolean;
+  /** What a notice of its end says; null where it is the standing words. */
+  endTextZh?: string | null;
+  endTextEn?: string | null;
 };
 
 /** What a message says beside the warning itself. `units` are the names of the recipient's units, nearest words first. */
@@ -80,11 +105,17 @@ export type MessageContent = {
   number: string;
   /** Null for channels that carry no links. */
   link: string | null;
+  /** Beside a reply, where the channel carries both. */
+  orLink?: string | null;
   bridge: { silent: string; reportsTo: string } | null;
   digest: { count: number; names: readonly string[] } | null;
   /** Households that have not answered. */
   doors?: { count: number; names: readonly string[] } | null;
   report: { units: number; answered: number; silent: number } | null;
+  /** What they were told last of the warnings this one supersedes: the message leads with what has changed since. */
+  toldBefore?: ToldBefore | null;
+  /** Their answer to one of those stands: none is asked for. */
+  carried?: boolean;
 };
 
 /** The standing text of a warning for which the forecaster gave none. */
@@ -97,6 +128,42 @@ export function standardText(
   return say(language, 'warning', { ...words(language, input), issuer: input.issuer, areas, time });
 }
 
+/** What a retraction says where nobody wrote anything else: it is released with the warning. */
+export function standardCorrection(
+  language: Language,
+  warning: { issuer: string; hazard: string; level: LevelId },
+): string {
+  return say(language, 'retracted', { ...words(language, warning), issuer: warning.issuer });
+}
+
+/** What a cancel says where nobody wrote anything else. */
+export function standardAllClear(
+  language: Language,
+  warning: { warningId: number; issuer: string; hazard: string; level: LevelId },
+): string {
+  const { issuer, warningId } = warning;
+  return say(language, 'cancel', { ...words(language, warning), issuer, warningId: String(warningId) });
+}
+
+/** True where the text in this language is `standardText`, whatever time and areas it names. */
+export function isStandardText(
+  language: Language,
+  warning: { issuer: string; hazard: string; level: LevelId; textZh: string; textEn: string },
+): boolean {
+  // No text has this character: it marks where time and areas stand.
+  const gap = '\u0000';
+  const facts = { ...words(language, warning), issuer: warning.issuer, areas: gap, time: gap };
+  const parts = say(language, 'warning', facts).split(gap);
+  const text = language === 'zh' ? warning.textZh : warning.textEn;
+  let from = 0;
+  const inOrder = parts.every((part) => {
+    const at = text.indexOf(part, from);
+    from = at + part.length;
+    return at >= 0;
+  });
+  return inOrder && text.startsWith(parts[0] ?? '') && text.endsWith(parts.at(-1) ?? '');
+}
+
 /** Subject and text of one message, marked where it is an Exercise. */
 export function render(warning: WarningText, content: MessageContent): { subject: string; text: string } {
   const { language } = content;
@@ -106,27 +173,47 @@ export function render(warning: WarningText, content: MessageContent): { subject
     ...named,
     place,
   });
-  return { subject: mark(warning, language, subject), text: mark(warning, language, body(warning, content)) };
+  return {
+    subject: mark(warning, language, subject),
+    text: mark(warning, language, withLink(content, body(warning, content))),
+  };
+}
+
+/** What asks for an answer that can be given by a page. */
+const ANSWERED_BY_PAGE: ReadonlySet<Purpose> = new Set([
+  'rung',
+  'bridge notice',
+  'household',
+  'done reminder',
+  'door to door',
+]);
+
+function withLink({ language, purpose, orLink, carried }: MessageContent, text: string): string {
+  if (!orLink || carried || !ANSWERED_BY_PAGE.has(purpose)) return text;
+  return say(language, 'orLink', { text, link: orLink });
 }
 
 function body(warning: WarningText, content: MessageContent): string {
   const { language, purpose } = content;
   const units = content.units.join(language === 'zh' ? '、' : ', ');
-  const issued = language === 'zh' ? warning.textZh : warning.textEn;
+  const separator = content.link === null ? (language === 'zh' ? '' : ' ') : '\n\n';
+  const told = language === 'zh' ? warning.textZh : warning.textEn;
+  const issued = [...changes(warning, content), told].join(separator);
   const toAnswer =
     content.link === null
       ? say(language, 'answerSms', { units, number: content.number })
       : say(language, 'answerMail', { units, number: content.number, link: content.link });
-  const separator = content.link === null ? (language === 'zh' ? '' : ' ') : '\n\n';
   switch (purpose) {
     case 'cancel notice':
-      return say(language, 'cancel', {
-        ...words(language, warning),
-        issuer: warning.issuer,
-        warningId: String(warning.warningId),
-      });
-    case 'household':
-      return [issued, say(language, 'answerHousehold', { number: content.number })].join(separator);
+      return endWords(warning, language, units);
+    case 'household': {
+      const asked = content.carried
+        ? say(language, 'answerStands', {})
+        : say(language, 'answerHousehold', { number: content.number });
+      return [issued, asked].join(separator);
+    }
+    case 'change notice':
+      return [issued, say(language, 'answerStands', {})].join(separator);
     case 'digest':
       return say(language, 'digest', digestWords(units, language, content.digest));
     case 'done reminder': {
@@ -155,6 +242,37 @@ function body(warning: WarningText, content: MessageContent): string {
     default:
       return purpose satisfies never;
   }
+}
+
+/** That it is over: for all, or for those whom the warning in its place leaves out. */
+function endWords(warning: WarningText, language: Language, units: string): string {
+  const written = language === 'zh' ? warning.endTextZh : warning.endTextEn;
+  if (written && !warning.superseded) return written;
+  return say(language, warning.superseded ? 'dropped' : 'cancel', {
+    ...words(language, warning),
+    issuer: warning.issuer,
+    warningId: String(warning.warningId),
+    units,
+  });
+}
+
+/** What is not as it was when this recipient was told last; none for who has not been told. */
+function changes(warning: WarningText, { language, toldBefore: before }: MessageContent): string[] {
+  if (!before) return [];
+  const levelOf = (level: LevelId) => findLevel(level)?.[language] ?? level;
+  const changed: string[] = [];
+  if (before.level !== warning.level)
+    changed.push(say(language, 'changeLevel', { from: levelOf(before.level), to: levelOf(warning.level) }));
+  const until = warning.expiresAt;
+  if (until !== undefined && Math.abs(until - before.expiresAt) >= MINUTE_MS)
+    changed.push(
+      say(language, 'changeExpiry', {
+        until: language === 'zh' ? chineseMinute(until) : isoWithOffset(until).slice(0, 16),
+      }),
+    );
+  if (changed.length > 0) return changed;
+  const sameText = before.textZh === warning.textZh && before.textEn === warning.textEn;
+  return [say(language, sameText ? 'changeArea' : 'changeText', {})];
 }
 
 function digestWords(unit: string, language: Language, digest: MessageContent['digest'] | undefined) {

@@ -12,7 +12,7 @@
  *                          ▲                    │
  *                          └────cannot act──────┘              (what was received cannot be done: the ladder goes on)
  *
- * and from each of these `cancelled` or `expired` ends it. While it is open it climbs its ladder, a rung at a time: a rung
+ * and from each of these `cancelled`, `superseded` or `expired` ends it. While it is open it climbs its ladder, a rung at a time: a rung
  * begins by a send, its deadline counts from the first hand-off to a channel, and the next rung begins when the deadline
  * passes, when every delivery of the rung is exhausted, or when none was handed off in time. While nobody could answer,
  * because the intake of answers was out, no deadline passes (within `EXTENSION_MS_MAX`); all other timers run on. In the quiet
@@ -26,6 +26,7 @@
  */
 import { EXTENSION_MS_MAX, extensionMs, type Outage } from './outages.ts';
 import { quietUntil } from './quiet-hours.ts';
+import type { Ending } from './revisions.ts';
 import type { Channel, Rules } from './rules.ts';
 import type { TierId } from './tiers.ts';
 import type { Instant } from './time.ts';
@@ -42,7 +43,7 @@ export type UnitState = {
   /** How many units of this warning stand directly below. */
   readonly subordinates: number;
   readonly status: 'waiting' | 'open' | 'answered';
-  readonly ended: 'cancelled' | 'expired' | null;
+  readonly ended: Ending | null;
   readonly openedAt: Instant | null;
   /** The first hand-off of any delivery of any rung. */
   readonly toldAt: Instant | null;
@@ -81,6 +82,10 @@ export type UnitState = {
   readonly concludedBelow: number;
   readonly concluded: boolean;
   readonly endReportSent: boolean;
+  /** An answer to the superseded warning stands for this one: its people are to hear of the change, or a page for them is written. */
+  readonly changeNotice: 'due' | 'written' | null;
+  /** From when its second stage runs, where that is not `answeredAt`: an answer carried over counts from when it came here. */
+  readonly receivedAt: Instant | null;
   readonly timers: Timers;
 };
 
@@ -102,8 +107,11 @@ export type Timers = {
 
 export type Message =
   | { kind: 'cancelled' }
+  /** Another warning took the place of this one. */
+  | { kind: 'superseded' }
   | { kind: 'expired' }
-  | { kind: 'answered'; at: Instant; answer: 'received' | 'done' }
+  /** `carried`: said of the superseded warning, and it stands for this one. */
+  | { kind: 'answered'; at: Instant; answer: 'received' | 'done'; carried?: true }
   | { kind: 'cannot act'; at: Instant }
   /** So many deliveries were planned for a rung's send; 0 where nobody can be reached by it. */
   | { kind: 'planned'; rung: number; deliveries: number }
@@ -135,7 +143,9 @@ export type Send =
   /** To a unit that has received and not yet done. */
   | { kind: 'done reminder'; number: number; who: 'principal'; by: Channel[] }
   /** To a group's leader: the households that have not answered, to be called on. */
-  | { kind: 'door to door'; who: 'principal'; by: Channel[] };
+  | { kind: 'door to door'; who: 'principal'; by: Channel[] }
+  /** To whoever was told of the superseded warning, by the channels they were told by: what has changed; nothing is asked. */
+  | { kind: 'change notice'; who: 'told before'; by: Channel[] };
 
 /** A message for other units, addressed by relation; the caller knows the tree. */
 export type Outgoing =
@@ -183,6 +193,8 @@ export function newUnit(input: {
     concludedBelow: 0,
     concluded: false,
     endReportSent: false,
+    changeNotice: null,
+    receivedAt: null,
     timers: NO_TIMERS,
   };
 }
@@ -205,6 +217,7 @@ export function nextDeadline(unit: UnitState): Instant | null {
 
 const ORDER: readonly Message['kind'][] = [
   'cancelled',
+  'superseded',
   'expired',
   'answered',
   'cannot act',
@@ -254,10 +267,11 @@ class Turn {
   take(message: Message): void {
     switch (message.kind) {
       case 'cancelled':
+      case 'superseded':
       case 'expired':
         return this.end(message.kind);
       case 'answered':
-        return this.answered(message.at, message.answer);
+        return this.answered(message.at, message.answer, message.carried ?? false);
       case 'cannot act':
         return this.cannotAct(message.at);
       case 'planned':
@@ -299,7 +313,7 @@ class Turn {
     }
     if (wait === undefined || this.unit.heardAt !== null) this.descend();
     else this.setTimers({ descendAt: this.now + wait });
-    if (this.unit.status !== 'waiting') return;
+    if (this.unit.status !== 'waiting') return this.noticeChange();
     this.change({ status: 'open' });
     this.takeRung(0);
   }
@@ -431,29 +445,42 @@ class Turn {
    * Answers count in every state: before the first send, on any rung, and, recorded as late, after the end. An answer
    * given before the *cannot act* that stands does not lift it, though it may arrive later.
    */
-  private answered(at: Instant, answer: 'received' | 'done'): void {
-    const { heardAt, status } = this.unit;
+  private answered(at: Instant, answer: 'received' | 'done', carried: boolean): void {
+    const { heardAt, status, answeredAt, receivedAt } = this.unit;
+    if (carried && this.unit.changeNotice === null) this.change({ changeNotice: 'due' });
     if (answer === 'done') this.change({ doneAt: Math.min(this.unit.doneAt ?? Infinity, at) });
-    this.change({ answeredAt: Math.min(this.unit.answeredAt ?? Infinity, at) });
+    const first = Math.min(answeredAt ?? Infinity, at);
+    const received = Math.min(receivedAt ?? answeredAt ?? Infinity, carried ? this.now : at);
+    this.change({ answeredAt: first, receivedAt: received === first ? null : received });
     if (heardAt !== null && status !== 'answered' && at <= heardAt) return;
     this.change({ status: 'answered', heardAt: Math.max(heardAt ?? at, at) });
     this.setTimers({ handOffBy: null, answerBy: null });
     if (this.unit.ended) return;
     this.awaitDone();
     if (this.unit.openedAt !== null) this.descend();
+    this.noticeChange();
     this.concludeIfComplete();
   }
 
-  /** The second stage: what was received is to be done in time, from the moment it was received. */
+  /** Who answered the superseded warning hears of the change, unless this one's own message has reached them already. */
+  private noticeChange(): void {
+    const { changeNotice, status, openedAt, toldAt } = this.unit;
+    if (changeNotice !== 'due' || status !== 'answered' || openedAt === null || toldAt !== null) return;
+    this.change({ changeNotice: 'written' });
+    this.sends.push({ kind: 'change notice', who: 'told before', by: [] });
+  }
+
+  /** The second stage: what was received is to be done in time, from the moment it was received, or carried over. */
   private awaitDone(): void {
     const { done } = this.rules;
-    const { doneAt, answeredAt, cannotActAt, heardAt, doneReminders, overdueAt, timers } = this.unit;
+    const { doneAt, answeredAt, cannotActAt, receivedAt, heardAt, doneReminders, overdueAt, timers } =
+      this.unit;
     if (!done?.tiers.includes(this.unit.tier) || answeredAt === null || heardAt === null) return;
     if (doneAt !== null) return this.setTimers({ doneBy: null });
     if (overdueAt !== null || (doneReminders > 0 && timers.doneBy !== null)) return;
     const doneBy =
       doneReminders === 0
-        ? Math.max(answeredAt, cannotActAt ?? answeredAt) + done.withinMs
+        ? Math.max(receivedAt ?? answeredAt, cannotActAt ?? answeredAt) + done.withinMs
         : heardAt + done.againMs;
     this.setTimers({ doneBy });
   }
@@ -579,7 +606,7 @@ class Turn {
     return at !== null && at <= this.now;
   }
 
-  private end(how: 'cancelled' | 'expired'): void {
+  private end(how: Ending): void {
     if (this.unit.ended) return;
     this.change({ ended: how, timers: NO_TIMERS });
   }

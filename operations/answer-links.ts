@@ -134,17 +134,43 @@ async function takeGuesses(
     (await findLinkOwners(database, deliveryIds)).map((owner) => [owner.deliveryId, owner]),
   );
   const acts: AnswerAct[] = [];
+  const own: AnswerAct[] = [];
   const taken = guesses.map(({ deliveryId, digits, answer, doneCount }): Taken | number => {
     const owner = owners.get(deliveryId);
     if (!owner) return { outcome: 'too late' };
-    const { warningId, audience, recipientId } = owner;
-    if (!isAnswerNumber(keys, warningId, recipientName(audience, recipientId), digits))
-      return { outcome: 'wrong number', owner };
+    const { audience, recipientId } = owner;
+    if (!isOwnersNumber(keys, owner, digits)) return { outcome: 'wrong number', owner };
     const by = { audience, recipientId };
-    return acts.push({ warningId, kind: answer, doneCount, via: 'page', deliveryId, by }) - 1;
+    const act = { kind: answer, doneCount, via: 'page' as const, deliveryId, by };
+    own.push({ ...act, warningId: owner.warningId });
+    return acts.push({ ...act, warningId: owner.newestId }) - 1;
   });
   const records = acts.length > 0 ? await storeLinkAnswers(database, acts, LIMITS) : [];
+  await countForOwn(database, { acts, own, records });
   return taken.map((one) => (typeof one === 'number' ? (records[one] ?? { outcome: 'too late' }) : one));
+}
+
+/** The number of the message itself, or of a later message of its chain: the page shows what that one said. */
+export function isOwnersNumber(keys: AnswerKeys, owner: LinkOwner, digits: string): boolean {
+  const name = recipientName(owner.audience, owner.recipientId);
+  return [owner.warningId, owner.newestId].some((warningId) => isAnswerNumber(keys, warningId, name, digits));
+}
+
+/** Whoever the newest warning leaves out answers the one they were told of. */
+async function countForOwn(
+  database: Database,
+  { acts, own, records }: { acts: AnswerAct[]; own: AnswerAct[]; records: LinkRecord[] },
+): Promise<void> {
+  const left = records.flatMap((record, place) =>
+    record.outcome === 'too late' && acts[place]?.warningId !== own[place]?.warningId ? [place] : [],
+  );
+  if (left.length === 0) return;
+  const stored = await storeLinkAnswers(
+    database,
+    left.flatMap((place) => own[place] ?? []),
+    LIMITS,
+  );
+  for (const [index, place] of left.entries()) records[place] = stored[index] ?? { outcome: 'too late' };
 }
 
 /** Four digits, in whatever width and grouping they were typed; null for anything else. */

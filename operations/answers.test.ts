@@ -224,3 +224,22 @@ it('stores the neighbours of a reply that cannot be stored, and says that one fa
   ]);
   expect(await said()).toHaveLength(5);
 });
+
+it('whoever answers by SMS is proven reachable by it, and by nothing else; a wrong number proves nobody', async () => {
+  const person = tree.person('组一');
+  await database.query('update person_channels set proven_at = null');
+  const proven = async () =>
+    (
+      await database.query<{ channel: string }>(
+        'select channel from person_channels where person_id = $1 and proven_at is not null',
+        [person],
+      )
+    ).map(({ channel }) => channel);
+  const from = await phoneOf(person);
+  const number = numberOf(person);
+  const other = number === '1234' ? '4321' : '1234';
+  await answerByReply(database, TEST_KEYS, { id: 'proof 1', from, text: `1 ${other}` });
+  expect(await proven()).toEqual([]);
+  await answerByReply(database, TEST_KEYS, { id: 'proof 2', from, text: `1 ${number}` });
+  expect(await proven()).toEqual(['sms']);
+});

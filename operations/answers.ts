@@ -11,6 +11,7 @@ import {
   type ReplyRow,
   type TakenReply,
 } from '../db/replies.ts';
+import { markAddresses } from '../db/receipts.ts';
 import { FenghuoError } from '../domain/errors.ts';
 import { isAnswerNumber, recipientName, type AnswerKeys } from '../domain/links.ts';
 import { backText, type Back, type ReplyKind } from '../domain/reply-texts.ts';
@@ -181,6 +182,10 @@ async function judgeReplies(
 async function storeReplies(sql: Sql, judged: readonly JudgedReply[]): Promise<ReplyOutcome[]> {
   const taken = await takeReplies(sql, judged, GRACE_MS);
   const fresh = judged.filter(({ id }) => taken.has(id));
+  await markAddresses(
+    sql,
+    fresh.flatMap(({ chosen }) => (chosen ? [provenBySms(chosen)] : [])),
+  );
   const opted = new Map<string, OptedAddress>();
   for (const [verdict, to] of [
     ['stop', 'out'],
@@ -198,6 +203,11 @@ async function storeReplies(sql: Sql, judged: readonly JudgedReply[]): Promise<R
   return outcomes.map((outcome, place) =>
     allowed.has(judged[place]?.sender ?? '') ? outcome : { ...outcome, sayBack: null },
   );
+}
+
+/** Who has written with the number of their message has the telephone in their hand. */
+function provenBySms({ audience, recipientId }: ReplyCandidate) {
+  return { place: { audience, recipientId, channel: 'sms' as const }, fault: null };
 }
 
 /** Nothing is said to numbers that are nobody's here, or that nothing was sent to. */

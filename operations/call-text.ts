@@ -19,9 +19,11 @@ export type CallText = {
 
 /** Null for a delivery that was never planned. */
 export async function callText(database: Database, deliveryId: number): Promise<CallText | null> {
-  const link = await findLink(database, deliveryId);
+  // A key answers what was heard: whoever is called for a superseded warning hears that it is over, and is called anew.
+  const link = await findLink(database, deliveryId, 'own');
   if (!link) return null;
   const { language, kind, hazard, level, issuer, textZh, textEn, units } = link;
-  const state = link.status === 'open' && link.now > link.endsAt ? 'expired' : link.status;
+  const status = link.status === 'superseded' ? 'expired' : link.status;
+  const state = status === 'open' && link.now > link.endsAt ? 'expired' : status;
   return { language, kind, state, hazard, level, issuer, text: language === 'zh' ? textZh : textEn, units };
 }

@@ -57,19 +57,29 @@ export async function listLines(
  */
 export async function takeLine(
   database: Database,
-  input: { warningId: number | null; officer: string },
+  input: {
+    warningId: number | null;
+    officer: string;
+    /** Only lines in these units and below. @default anywhere */
+    areaIds?: readonly number[];
+    /** Whether the officer may have this one. @default they may */
+    permits?: (line: Line) => Promise<boolean>;
+  },
 ): Promise<Call | null> {
   const officer = requiredOfficer(input.officer);
-  const { warningId } = input;
+  const { warningId, areaIds = null, permits } = input;
   if (warningId !== null) await requireWarning(database, warningId);
   await freeOverdueCalls(database);
   for (let look = 0; look < LOOKS_MOST; look += 1) {
     const own = await readOwnCall(database, { warningId, officer });
     if (own) return own;
-    const lines = await readFreeLines(database, { warningId, officer, restMs: REST_MS, most: LINES_TRIED });
+    const lines = await readFreeLines(database, {
+      ...{ warningId, officer, areaIds },
+      ...{ restMs: REST_MS, most: LINES_TRIED },
+    });
     for (const line of lines) {
       const personId = phoneNext(line.people)?.personId;
-      if (personId === undefined) continue;
+      if (personId === undefined || (permits && !(await permits(line)))) continue;
       const call = await insertCall(database, { ...line, personId, officer, takenMs: TAKEN_MS });
       if (call) return { ...line, ...call, personId, takenBy: officer };
     }

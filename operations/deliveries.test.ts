@@ -38,7 +38,7 @@ const run = () => runUntilQuiet(database, warningId, channels);
 const list = (kind: 'all' | 'failed' | 'unknown' | 'dead', unit?: string) =>
   listDeliveries(database, { warningId, kind, most: 200, ...(unit === undefined ? {} : { unit }) });
 const retry = (deliveryId: number) =>
-  retryDelivery(database, { warningId, name: { deliveryId }, reason: '网关已恢复' });
+  retryDelivery(database, { warningId, name: { deliveryId }, by: '王值班', reason: '网关已恢复' });
 const arrived = () => channels.reduce((sum, { messages }) => sum + messages.length, 0);
 
 /** The delivery of the first rung to a unit's principal. */
@@ -106,7 +106,7 @@ it('sends a failed delivery again as its next attempt, in the same commit as the
      where c.warning_id = $1 and a.body->'retried' is not null`,
     [warningId],
   );
-  expect(audited).toEqual([{ retried: { reason: '网关已恢复', deliveries: [deliveryId] } }]);
+  expect(audited).toEqual([{ retried: { by: '王值班', reason: '网关已恢复', deliveries: [deliveryId] } }]);
 });
 
 it('sends to a person of several posts as well, whose message has a key', async () => {
@@ -212,10 +212,12 @@ it('sends all that failed and may go, and counts the others', async () => {
   const ofAnswered = failed.filter(
     ({ unitId, audience }) => unitId === tree.unit('村一') && audience === 'people',
   );
-  expect(await retryFailed(database, { warningId, reason: '网关已恢复' })).toEqual({
+  expect(await retryFailed(database, { warningId, by: '王值班', reason: '网关已恢复' })).toEqual({
     ...{ retried: failed.length - ofAnswered.length, refused: ofAnswered.length },
   });
-  expect(await retryFailed(database, { warningId, reason: '再试' })).toMatchObject({ retried: 0 });
+  expect(await retryFailed(database, { warningId, by: '王值班', reason: '再试' })).toMatchObject({
+    retried: 0,
+  });
 });
 
 it('puts a dead letter back, and its unit goes on', async () => {
@@ -236,7 +238,7 @@ it('puts a dead letter back, and its unit goes on', async () => {
   expect(dead).toMatchObject([{ unitId, kind: 'answered', reason: 'TypeError' }]);
   expect(deliveries).toEqual([]);
   const name = parseDeliveryName(`L${dead[0]?.letterId ?? 0}`);
-  await retryDelivery(database, { warningId, name, reason: '已修复' });
+  await retryDelivery(database, { warningId, name, by: '王值班', reason: '已修复' });
   await run();
   expect(
     await database.query(`select status, faulty from unit_states where warning_id = $1 and unit_id = $2`, [
@@ -244,7 +246,9 @@ it('puts a dead letter back, and its unit goes on', async () => {
       unitId,
     ]),
   ).toEqual([{ status: 'answered', faulty: false }]);
-  await expect(retryDelivery(database, { warningId, name, reason: '已修复' })).rejects.toMatchObject({
+  await expect(
+    retryDelivery(database, { warningId, name, by: '王值班', reason: '已修复' }),
+  ).rejects.toMatchObject({
     refusal: 'notFound',
   });
 });
@@ -254,11 +258,13 @@ it('refuses what is not there, what has no reason, and anything of a warning tha
   await run();
   const deliveryId = await deliveryTo('村一');
   await expect(retry(999)).rejects.toMatchObject({ code: 'no-such-delivery', refusal: 'notFound' });
-  await expect(retryFailed(database, { warningId, reason: ' ' })).rejects.toMatchObject({ refusal: 'usage' });
+  await expect(retryFailed(database, { warningId, by: '王值班', reason: ' ' })).rejects.toMatchObject({
+    refusal: 'usage',
+  });
   await expect(list('all', '无此村')).rejects.toMatchObject({ refusal: 'notFound' });
   await cancelWarning(database, warningId, null);
   await expect(retry(deliveryId)).rejects.toMatchObject({ code: 'warning-ended', refusal: 'conflict' });
-  await expect(retryFailed(database, { warningId, reason: '再试' })).rejects.toMatchObject({
+  await expect(retryFailed(database, { warningId, by: '王值班', reason: '再试' })).rejects.toMatchObject({
     code: 'warning-ended',
   });
   expect(() => parseDeliveryName('X7')).toThrow('no delivery');

@@ -74,13 +74,13 @@ export type Retried = { retried: number; refused: number };
 /** Sends one delivery again, or puts a dead letter back. Refuses, with the reason, what could not go or should not. */
 export async function retryDelivery(
   database: Database,
-  input: { warningId: number; name: DeliveryName; reason: string },
+  input: { warningId: number; name: DeliveryName; by: string; reason: string },
 ): Promise<Retried> {
   const { warningId, name } = input;
-  const reason = required(input.reason);
+  const [by, reason] = [required('--by', input.by), required('--reason', input.reason)];
   const warning = await openWarning(database, warningId);
   if ('letterId' in name) {
-    await retryLetter(database, { warning, letterId: name.letterId, reason });
+    await retryLetter(database, { warning, letterId: name.letterId, by, reason });
   } else {
     const { deliveryId } = name;
     const [row] = await readDeliveries(database, {
@@ -96,7 +96,7 @@ export async function retryDelivery(
     const refusal = whyNot(row);
     if (refusal)
       throw refuse('not-again', 'conflict', `Delivery ${deliveryId} is not sent again: ${refusal}`);
-    await sendAgain(database, { warningId, rows: [row], reason });
+    await sendAgain(database, { warningId, rows: [row], by, reason });
   }
   return { retried: 1, refused: 0 };
 }
@@ -104,16 +104,16 @@ export async function retryDelivery(
 /** Sends all again that failed and may go. */
 export async function retryFailed(
   database: Database,
-  input: { warningId: number; reason: string },
+  input: { warningId: number; by: string; reason: string },
 ): Promise<Retried> {
   const { warningId } = input;
-  const reason = required(input.reason);
+  const [by, reason] = [required('--by', input.by), required('--reason', input.reason)];
   await openWarning(database, warningId);
   const failed = await readDeliveries(database, {
     ...{ warningId, unitId: null, deliveryId: null, kind: 'failed', most: RETRIED_MOST },
   });
   const rows = failed.filter((row) => whyNot(row) === null);
-  if (rows.length > 0) await sendAgain(database, { warningId, rows, reason });
+  if (rows.length > 0) await sendAgain(database, { warningId, rows, by, reason });
   return { retried: rows.length, refused: failed.length - rows.length };
 }
 
@@ -133,9 +133,9 @@ function whyNot(row: DeliveryRow): string | null {
 
 async function sendAgain(
   database: Database,
-  input: { warningId: number; rows: readonly DeliveryRow[]; reason: string },
+  input: { warningId: number; rows: readonly DeliveryRow[]; by: string; reason: string },
 ): Promise<void> {
-  const { warningId, rows, reason } = input;
+  const { warningId, rows, by, reason } = input;
   await database.transaction(async (sql) => {
     await putRetries(sql, rows);
     // The unit had given these up: it waits for them again, so that their failing once more counts once.
@@ -151,7 +151,7 @@ async function sendAgain(
     const cells = [...new Set(rows.map(({ cellId }) => cellId))];
     const bodyOf = (cellId: number) => {
       const deliveries = rows.filter((row) => row.cellId === cellId).map(({ deliveryId }) => deliveryId);
-      return { retried: { reason, deliveries } };
+      return { retried: { by, reason, deliveries } };
     };
     await auditRetry(
       sql,
@@ -162,9 +162,9 @@ async function sendAgain(
 
 async function retryLetter(
   database: Database,
-  input: { warning: WarningRow; letterId: number; reason: string },
+  input: { warning: WarningRow; letterId: number; by: string; reason: string },
 ): Promise<void> {
-  const { letterId, reason } = input;
+  const { letterId, by, reason } = input;
   const { warningId } = input.warning;
   await database.transaction(async (sql) => {
     const [letter] = await readDeadLetters(sql, { warningId, unitId: null, letterId, most: 1 });
@@ -177,7 +177,7 @@ async function retryLetter(
     }
     if (letter.ended) throw refuse('not-again', 'conflict', `L${letterId} is of a unit that has ended.`);
     await putBackLetter(sql, letterId, messageOrder(letter.kind as Message['kind']));
-    const body = { retried: { reason, letter: letterId, unitId: letter.unitId } };
+    const body = { retried: { by, reason, letter: letterId, unitId: letter.unitId } };
     await auditRetry(sql, [{ cellId: letter.cellId, body }]);
   });
 }
@@ -192,13 +192,13 @@ async function openWarning(database: Database, warningId: number): Promise<Warni
   );
 }
 
-function required(reason: string): string {
-  const trimmed = reason.trim();
+function required(option: string, value: string): string {
+  const trimmed = value.trim();
   if (trimmed !== '') return trimmed;
   throw refuse(
     'empty-option',
     'usage',
-    '--reason is empty. Say it in a word or two: it is kept for the record.',
+    `${option} is empty. Say it in a word or two: it is kept for the record.`,
   );
 }
 

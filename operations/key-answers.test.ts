@@ -139,3 +139,27 @@ it('is traced by the referee to the call it was pressed on, and a reply by Twili
   await database.query('delete from answers where warning_id = $1', [warningId]);
   expect(await broken(acts)).toEqual([8]);
 });
+
+it('whoever presses a key has the telephone in their hand', async () => {
+  const provenAt = async () =>
+    (
+      await database.query<{ channel: string; proven: boolean }>(
+        `select channel, proven_at > clock_timestamp() - interval '1 minute' as proven from person_channels
+         where person_id = $1 order by 1`,
+        [tree.person('村一')],
+      )
+    ).map(({ channel, proven }) => [channel, proven]);
+  await database.query(
+    `insert into person_channels (person_id, channel, address) values ($1, 'voice', '+8610000000099')
+     on conflict (person_id, channel) do update set proven_at = null`,
+    [tree.person('村一')],
+  );
+  await press({ key: '7' });
+  expect(await provenAt()).toContainEqual(['voice', null]);
+  await press();
+  expect(await provenAt()).toEqual([
+    ['email', null],
+    ['sms', null],
+    ['voice', true],
+  ]);
+});

@@ -2,6 +2,7 @@
 import { findLinkOwners } from '../db/answer-links.ts';
 import type { Database } from '../db/database.ts';
 import { takeReplies } from '../db/replies.ts';
+import { markAddresses } from '../db/receipts.ts';
 import type { AnswerKind } from '../domain/unit.ts';
 import { GRACE_MS } from './answers.ts';
 
@@ -30,24 +31,28 @@ export async function answerByKey(database: Database, press: KeyPress): Promise<
   if (!owner) return 'no such delivery';
   const { warningId, audience, recipientId } = owner;
   const id = `key:${press.callId}:${press.step}`;
-  const taken = await takeReplies(
-    database,
-    [
-      {
-        id,
-        verdict: 'recorded',
-        act: {
-          warningId,
-          kind,
-          doneCount: null,
-          via: press.via,
-          deliveryId: press.deliveryId,
-          by: { audience, recipientId },
+  const taken = await database.transaction(async (sql) => {
+    const place = { audience, recipientId, channel: 'voice' as const };
+    await markAddresses(sql, [{ place, fault: null }]);
+    return takeReplies(
+      sql,
+      [
+        {
+          id,
+          verdict: 'recorded',
+          act: {
+            warningId,
+            kind,
+            doneCount: null,
+            via: press.via,
+            deliveryId: press.deliveryId,
+            by: { audience, recipientId },
+          },
         },
-      },
-    ],
-    GRACE_MS,
-  );
+      ],
+      GRACE_MS,
+    );
+  });
   const answer = taken.get(id);
   if (!answer) return 'repeated';
   return answer.units.length > 0 ? 'recorded' : 'too late';

@@ -1,8 +1,15 @@
 /** What a link and its number allow beside an answer: the number is checked as for an answer, and a wrong one counts the same. */
 import { findLinkOwners, holdTries, type LinkOwner } from '../db/answer-links.ts';
 import type { Database, Sql } from '../db/database.ts';
-import { isAnswerNumber, openToken, recipientName, type AnswerKeys } from '../domain/links.ts';
-import { digitsOf, LIMITS, refusedLink, type RefusedLink, type Untaken } from './answer-links.ts';
+import { openToken, type AnswerKeys } from '../domain/links.ts';
+import {
+  digitsOf,
+  isOwnersNumber,
+  LIMITS,
+  refusedLink,
+  type RefusedLink,
+  type Untaken,
+} from './answer-links.ts';
 
 export type Admitted<T> = { kind: 'admitted'; value: T } | RefusedLink;
 
@@ -23,9 +30,7 @@ export async function withNumber<T>(
   if (digits === null) return refuse(null);
   const [owner] = await findLinkOwners(database, [deliveryId]);
   if (!owner) return refuse({ outcome: 'too late' });
-  const { warningId, audience, recipientId } = owner;
-  if (!isAnswerNumber(keys, warningId, recipientName(audience, recipientId), digits))
-    return refuse({ outcome: 'wrong number', owner });
+  if (!isOwnersNumber(keys, owner, digits)) return refuse({ outcome: 'wrong number', owner });
   const taken = await database.transaction(async (sql) => {
     const tries = await holdTries(sql, owner, LIMITS.graceMs);
     if (tries === null) return { outcome: 'too late' as const };

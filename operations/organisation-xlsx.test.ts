@@ -143,3 +143,18 @@ test('what is no workbook says how to save it', async () => {
     refusal: 'usage',
   });
 });
+
+test('an archive that unpacks to more than a workbook ever holds is refused before anything reads it', async () => {
+  // 40 MB of blanks pack to 40 kB; its directory may say what it likes of its size.
+  const blanks = ' '.repeat(40 << 20);
+  const bomb = Object.fromEntries(
+    Array.from({ length: 7 }, (_, part) => [`xl/worksheets/sheet${part}.xml`, blanks]),
+  );
+  const file = Buffer.from(zip(bomb));
+  expect(file.length).toBeLessThan(1 << 20);
+  for (let at = file.indexOf('PK\u0001\u0002'); at >= 0; at = file.indexOf('PK\u0001\u0002', at + 4))
+    file.writeUInt32LE(9, at + 24);
+  const error = await refused(fileText(file));
+  expect(error).toMatchObject({ code: 'import', refusal: 'usage' });
+  expect(error.message).toContain('256 MB');
+});

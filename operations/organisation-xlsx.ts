@@ -2,6 +2,7 @@
  * Files for imports, whatever office program wrote them. A workbook's first sheet becomes the CSV it could have been saved as,
  * one line for each row, so that all further reading and every fault by line is the same: a line is the sheet's row.
  */
+import { inflateRawSync } from 'node:zlib';
 import { FenghuoError } from '../domain/errors.ts';
 import { decodeFile, writeCsv } from './organisation-csv.ts';
 
@@ -15,7 +16,12 @@ function isWorkbook(file: Uint8Array): boolean {
   return file[0] === 0x50 && file[1] === 0x4b && file[2] === 0x03 && file[3] === 0x04;
 }
 
+/** What a workbook may come to when it is unpacked: that of a city with all its people comes to a fifth. */
+const UNPACKED_BYTES_MOST = 256 << 20;
+const PARTS_MOST = 1_000;
+
 async function workbookText(file: Uint8Array): Promise<string> {
+  refuseBomb(file);
   const { readSheet } = await import('read-excel-file/node');
   let rows: readonly (readonly unknown[])[];
   try {
@@ -30,6 +36,50 @@ async function workbookText(file: Uint8Array): Promise<string> {
     });
   }
   return writeCsv(rows.map((row) => row.map(cellText)));
+}
+
+/**
+ * Refuses an archive that comes to more than anybody keeps in a workbook, before anything reads it. What its parts say of their size may
+ * be a lie, so each is unpacked as far as it may go, and thrown away.
+ */
+function refuseBomb(file: Uint8Array): void {
+  let left = UNPACKED_BYTES_MOST;
+  let parts = 0;
+  for (const packed of packedParts(Buffer.from(file.buffer, file.byteOffset, file.byteLength))) {
+    parts += 1;
+    left -= unpackedBytes(packed, left);
+    if (left < 0 || parts > PARTS_MOST) {
+      throw new FenghuoError({
+        code: 'import',
+        refusal: 'usage',
+        sentence: `The workbook comes to more than ${UNPACKED_BYTES_MOST >> 20} MB when it is unpacked; nothing was imported. Split it, or save it as CSV (UTF-8).`,
+      });
+    }
+  }
+}
+
+const CENTRAL = Buffer.from([0x50, 0x4b, 0x01, 0x02]);
+const LOCAL_HEADER_BYTES = 30;
+
+/** The packed bytes of each part that the archive's directory lists; what is broken is left to the reader, which says so. */
+function* packedParts(archive: Buffer): Generator<Buffer> {
+  for (let at = archive.indexOf(CENTRAL); at >= 0; at = archive.indexOf(CENTRAL, at + 4)) {
+    if (at + 46 > archive.length) return;
+    const local = archive.readUInt32LE(at + 42);
+    if (local + LOCAL_HEADER_BYTES > archive.length) continue;
+    const data =
+      local + LOCAL_HEADER_BYTES + archive.readUInt16LE(local + 26) + archive.readUInt16LE(local + 28);
+    yield archive.subarray(data);
+  }
+}
+
+/** No more than one above `most`. A part that is not packed, or cannot be unpacked, comes to nothing here. */
+function unpackedBytes(packed: Buffer, most: number): number {
+  try {
+    return inflateRawSync(packed, { maxOutputLength: most + 1 }).length;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE' ? most + 1 : 0;
+  }
 }
 
 /** A cell as somebody would have typed it. A line break would end the row: it becomes a space. */

@@ -1,4 +1,5 @@
 /** Everything stands still, and goes on again: by name, and with a reason. */
+import { appendRecord } from '../db/audit.ts';
 import type { Database } from '../db/database.ts';
 import { allowLongWork } from '../db/organisation-lock.ts';
 import { beginPause, endPause, lockOpenCells, moveTimers, pausedSince, type Pause } from '../db/pauses.ts';
@@ -12,7 +13,11 @@ export async function pauseEverything(
 ): Promise<Pause> {
   const by = required(input.by, '--by');
   const reason = required(input.reason, '--reason');
-  const begun = await beginPause(database, { by, reason });
+  const begun = await database.transaction(async (sql) => {
+    if (!(await beginPause(sql, { by, reason }))) return false;
+    await appendRecord(sql, { kind: 'pause', warningId: null, actor: by, body: { reason } });
+    return true;
+  });
   const pause = await pausedSince(database);
   if (begun && pause) return pause;
   throw new FenghuoError({
@@ -41,6 +46,7 @@ export async function resumeEverything(database: Database, input: { by: string }
       });
     }
     await moveTimers(sql, pause);
+    await appendRecord(sql, { kind: 'resume', warningId: null, actor: by, body: { began: pause } });
     return pause;
   });
 }

@@ -2,7 +2,7 @@
  * One marked test message to one person, by the channels they have: whether they can be reached is known before it matters. It
  * carries no warning, and the wall between made-up and real people holds for it as for everything else.
  */
-import { findPeople, type FoundPerson } from '../db/people-check.ts';
+import { findPeople, readLanguage, type FoundPerson } from '../db/people-check.ts';
 import type { Database } from '../db/database.ts';
 import { FenghuoError } from '../domain/errors.ts';
 import type { ChannelPort, SendResult } from '../domain/ports.ts';
@@ -21,6 +21,23 @@ const TEXT: Readonly<Record<Language, (issuer: string, at: string) => string>> =
 };
 
 const NAMED_MOST = 6;
+
+function testText(language: Language, issuer: string): string {
+  const mark = MARK[language];
+  return `${mark}${TEXT[language](issuer, isoWithOffset(Date.now()))}${mark}`;
+}
+
+/** What is said in a call that is a test, by the reference of its message; null where it is none. */
+export async function testCall(
+  database: Database,
+  reference: string,
+  issuer: string,
+): Promise<{ language: Language; text: string } | null> {
+  const personId = Number(/^test-(\d{1,15})-[0-9a-z]{1,12}\.1$/.exec(reference)?.[1]);
+  if (Number.isNaN(personId)) return null;
+  const language = await readLanguage(database, personId);
+  return language === null ? null : { language, text: testText(language, issuer) };
+}
 
 export type TestedChannel = {
   channel: string;
@@ -96,7 +113,7 @@ async function sendTest(
   const { person, address, live, issuer } = input;
   const { language, synthetic } = person;
   const mark = MARK[language];
-  const text = `${mark}${TEXT[language](issuer, isoWithOffset(Date.now()))}${mark}`;
+  const text = testText(language, issuer);
   // Of no delivery and of no warning, and another each time: receivers drop what they have had before.
   const deliveryId = `test-${person.personId}-${Date.now().toString(36)}`;
   try {

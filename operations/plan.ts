@@ -46,6 +46,7 @@ export type FirstDeadlines = {
 };
 
 export type WarningPlan = {
+  kind: 'exercise' | 'actual';
   warning: PreparedWarning;
   /** Six rows, top down; units are households in the last, which have no people and are told once. */
   tiers: TierReach[];
@@ -80,19 +81,19 @@ export async function planWarning(
 ): Promise<WarningPlan> {
   const warning = await prepareWarning(database, request);
   const { areaIds, rules } = warning;
+  const kind = request.actual === true ? 'actual' : 'exercise';
   const rungs = rungReach(rules);
-  const answers = answersOf(senders);
   const [tiers, households, people, units, cannotAnswer, name] = await Promise.all([
     readTierReach(database, areaIds, rungs),
     readHouseholdReach(database, areaIds, rules.households.by),
     countPeopleConcerned(database, areaIds),
     readUnreachedUnits(database, { areaIds, rungs, most: UNREACHABLE_LISTED_MOST }),
-    readPeopleWithoutAnswer(database, { areaIds, rungs, answers, most: CANNOT_ANSWER_LISTED_MOST }),
+    refusedPeople(database, { areaIds, rules, senders }),
     readLongestName(database, areaIds),
   ]);
-  const texts = plannedTexts(warning, name);
+  const texts = plannedTexts(warning, name, kind);
   const forecast = await forecastWarning(database, {
-    kind: 'exercise',
+    kind,
     areaIds,
     rules,
     rungs,
@@ -103,6 +104,7 @@ export async function planWarning(
     senders,
   });
   return {
+    kind,
     warning,
     tiers: TIERS.map(({ id, role }) => {
       if (role === 'told')
@@ -116,6 +118,31 @@ export async function planWarning(
     deadlines: firstDeadlines(rules),
     forecast,
   };
+}
+
+/**
+ * The people a plan refuses, by name and reason: whatever they are sent, no answer of theirs could come back. A warning goes to them all
+ * the same, and to everybody else: it is never held back because one person has no telephone.
+ */
+export async function findPeopleWithoutAnswer(
+  database: Database,
+  request: WarningRequest,
+  senders: readonly string[],
+): Promise<WarningPlan['cannotAnswer']> {
+  const { areaIds, rules } = await prepareWarning(database, request);
+  return refusedPeople(database, { areaIds, rules, senders });
+}
+
+function refusedPeople(
+  database: Database,
+  { areaIds, rules, senders }: { areaIds: readonly number[]; rules: Rules; senders: readonly string[] },
+): Promise<WarningPlan['cannotAnswer']> {
+  return readPeopleWithoutAnswer(database, {
+    areaIds,
+    rungs: rungReach(rules),
+    answers: answersOf(senders),
+    most: CANNOT_ANSWER_LISTED_MOST,
+  });
 }
 
 /**
@@ -152,10 +179,11 @@ export function firstDeadlines(rules: Rules): FirstDeadlines {
 export function plannedTexts(
   warning: Pick<PreparedWarning, 'hazard' | 'level' | 'issuer' | 'textZh' | 'textEn'>,
   unit: string,
+  kind: 'exercise' | 'actual' = 'exercise',
 ): PlannedText[] {
   const facts = {
     warningId: SAMPLE_WARNING_ID,
-    kind: 'exercise' as const,
+    kind,
     hazard: warning.hazard.code,
     level: warning.level.id,
     issuer: warning.issuer,

@@ -7,7 +7,7 @@ import type { Receipt, ReceiptState } from '../domain/receipts.ts';
 import type { ResultClass } from '../domain/results.ts';
 import { testDatabase } from '../test/database.ts';
 import { makeDeadlinesDue, recordingChannel, runUntilQuiet } from '../test/harness/local-cascade.ts';
-import { holdPost, plantSmallTree, type SmallTree } from '../test/harness/small-tree.ts';
+import { holdPost, plantSmallTree, type SmallTree, anotherIncident } from '../test/harness/small-tree.ts';
 import { takeReceipts } from './receipts.ts';
 import { judge } from './referee.ts';
 import { cancelWarning, issueWarning } from './warnings.ts';
@@ -29,6 +29,7 @@ beforeEach(async () => {
   );
   await database.query('update person_channels set fault = null, fault_at = null, proven_at = null');
   await database.query('update households set fault = null, fault_at = null, proven_at = null');
+  await anotherIncident(database);
   ({ warningId } = await issueWarning(database, {
     hazard: '暴雨',
     level: 'red',
@@ -330,6 +331,7 @@ describe('the referee', () => {
       await runUntilQuiet(database, warningId, now);
       sent.push(...now.flatMap(({ messages }) => messages));
     };
+    await anotherIncident(database);
     ({ warningId } = await issueWarning(database, {
       ...{ hazard: '暴雨', level: 'red', areas: ['城/区'], expires: '+6h', issuer: '城气象台' },
     }));

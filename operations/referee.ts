@@ -6,6 +6,7 @@
 import type { Database, Sql } from '../db/database.ts';
 import { findFalseAnswers, findLostAnswers, findRegressions, type Act } from '../db/referee-answers.ts';
 import { findUnaudited } from '../db/referee-audit.ts';
+import { findOvertaking, findUnnoticed, findWrongCarries, findWrongEnds } from '../db/referee-chains.ts';
 import {
   findLostDeliveries,
   findUnflaggedDuplicates,
@@ -14,9 +15,16 @@ import {
 } from '../db/referee-deliveries.ts';
 import { findLiveSends, findSendsAfterEnd, findSendsOutside } from '../db/referee-permission.ts';
 import { findChasedAfterAnswer, findMistimed, findStuck } from '../db/referee-times.ts';
-import { lookAtOneMoment, mergeFindings, type Finding, type TakenAttempt } from '../db/referee.ts';
+import {
+  lookAtOneMoment,
+  mergeFindings,
+  SHOWN_MOST,
+  type Finding,
+  type TakenAttempt,
+} from '../db/referee.ts';
 import type { Channel } from '../domain/rules.ts';
 import type { AnswerKind } from '../domain/unit.ts';
+import { verifyMoment } from './audit-verify.ts';
 import { requireWarning } from './warnings.ts';
 
 /** What the far side has of one warning: what it took, and what its people did. */
@@ -73,18 +81,30 @@ export async function judge(
 export async function judgeMoment(sql: Sql, warningId: number, farSide: FarSideLedger): Promise<Invariant[]> {
   const taken = takenAttempts(farSide);
   const acts = actsOf(farSide);
+  const ends = await findWrongEnds(sql, warningId);
   const lost = mergeFindings(
     await findLostDeliveries(sql, warningId),
     await findUnseenHandOffs(sql, warningId, taken),
+    await findUnnoticed(sql, warningId),
+    ends,
   );
   const duplicates = await findUnflaggedDuplicates(sql, warningId, taken);
   const live = await findLiveSends(sql, warningId);
+  const carries = await findWrongCarries(sql, warningId);
   return [
-    verdict(1, 'no lost delivery', lost, ['missing', 'groundless', 'unopened', 'unseen']),
+    verdict(1, 'no lost delivery', lost, [
+      'missing',
+      'groundless',
+      'unopened',
+      'unseen',
+      'unnoticed',
+      'endUnsaid',
+    ]),
     verdict(2, 'no unrecorded send', await findUnrecordedSends(sql, warningId, taken), ['unrecorded']),
-    verdict(3, 'no false answer', await findFalseAnswers(sql, warningId, acts), [
+    verdict(3, 'no false answer', mergeFindings(await findFalseAnswers(sql, warningId, acts), carries), [
       'falseAnswers',
       'notTheirs',
+      'carriedFalsely',
     ]),
     {
       ...verdict(4, 'no live send from a drill', live, []),
@@ -93,8 +113,13 @@ export async function judgeMoment(sql: Sql, warningId: number, farSide: FarSideL
     verdict(
       5,
       'no send after the end or outside the area',
-      mergeFindings(await findSendsAfterEnd(sql, warningId, taken), await findSendsOutside(sql, warningId)),
-      ['late', 'outside'],
+      mergeFindings(
+        await findSendsAfterEnd(sql, warningId, taken),
+        await findSendsOutside(sql, warningId),
+        await findOvertaking(sql, warningId),
+        ends,
+      ),
+      ['late', 'outside', 'overtaking', 'endNeedless'],
     ),
     { ...verdict(6, 'bounded duplicates', duplicates, []), holds: bounded(duplicates, lost) },
     verdict(
@@ -110,15 +135,29 @@ export async function judgeMoment(sql: Sql, warningId: number, farSide: FarSideL
     verdict(
       8,
       'no answer is lost or regresses, states only rise',
-      mergeFindings(await findLostAnswers(sql, warningId, acts), await findRegressions(sql, warningId)),
-      ['lostAnswers', 'regressed', 'revived'],
+      mergeFindings(
+        await findLostAnswers(sql, warningId, acts),
+        await findRegressions(sql, warningId),
+        carries,
+      ),
+      ['lostAnswers', 'regressed', 'revived', 'uncarried'],
     ),
-    verdict(9, 'the audit is complete (tampering is not judged yet)', await findUnaudited(sql, warningId), [
-      'unaudited',
-      'uncounted',
-      'unsettled',
-    ]),
+    verdict(
+      9,
+      'the audit is complete, and nobody has tampered with it',
+      mergeFindings(await findUnaudited(sql, warningId), await findTampered(sql, warningId)),
+      ['unaudited', 'uncounted', 'unsettled', 'tampered'],
+    ),
   ];
+}
+
+/** What `audit verify` finds in the chains and the sealed facts of the warning. Anchors lie elsewhere, and are not asked here. */
+async function findTampered(sql: Sql, warningId: number): Promise<Finding> {
+  const { lines, facts, faults, faultCount } = await verifyMoment(sql, { warningId });
+  return {
+    counts: { chained: lines, sealed: facts, tampered: faultCount },
+    first: faults.slice(0, SHOWN_MOST).map(({ chain, place, kind }) => `${chain} ${place}: ${kind}`),
+  };
 }
 
 /** Holds where none of the counts named in `faults` is above 0; a count that is missing is a fault of the referee's own. */

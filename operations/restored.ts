@@ -1,4 +1,6 @@
 /** After a restore from a backup, before the first worker starts. */
+import { appendRecord } from '../db/audit.ts';
+import { seal } from '../db/audit-seal.ts';
 import type { Database } from '../db/database.ts';
 import { alive } from '../db/liveness.ts';
 import {
@@ -26,7 +28,7 @@ const ALIVE_WITHIN_MS = 15_000;
  * then. Refuses where a worker shows life: that is the database somebody works on.
  */
 export async function declareRestored(database: Database): Promise<Restored> {
-  return database.transaction(async (sql) => {
+  const restored = await database.transaction(async (sql) => {
     const workers = (await alive(sql, ALIVE_WITHIN_MS)).filter((name) => name.startsWith('worker'));
     if (workers.length > 0) {
       throw new FenghuoError({
@@ -40,6 +42,11 @@ export async function declareRestored(database: Database): Promise<Restored> {
     const incarnation = await renewIncarnation(sql);
     const possibleDuplicates = (await abandonOpenPages(sql)) + (await abandonDueRetries(sql));
     await skipLostIds(sql);
-    return { incarnation, openWarnings: await ringOpenCells(sql), possibleDuplicates };
+    const said = { incarnation, openWarnings: await ringOpenCells(sql), possibleDuplicates };
+    await appendRecord(sql, { kind: 'restored', warningId: null, actor: null, body: said });
+    return said;
   });
+  // At once: from the next seal on, what the lost time had sealed can be told from what follows (domain/anchors.ts).
+  await seal(database);
+  return restored;
 }

@@ -1,16 +1,12 @@
 /** What a forecaster does with a warning: plan, issue, cancel, look. Functions that return data; the CLI and the web print it. */
-import { FenghuoError } from '../domain/errors.ts';
 import { findHazard, HAZARDS, type Hazard } from '../domain/hazards.ts';
 import { findLevel, LEVELS, type Level } from '../domain/levels.ts';
 import { resolveRules, type Rules } from '../domain/rules.ts';
 import { standardText } from '../domain/texts.ts';
 import { TIERS, tierDepth } from '../domain/tiers.ts';
-import { MINUTE_MS } from '../domain/time.ts';
-import { putEnded } from '../db/cells.ts';
 import type { Database } from '../db/database.ts';
 import { pausedSince, type Pause } from '../db/pauses.ts';
 import {
-  endWarning,
   readHouseholdStanding,
   readLatestEvents,
   readProgress,
@@ -27,6 +23,8 @@ import {
 import { findUnits } from './organisation-find.ts';
 import { publishWarning } from './publish.ts';
 import { readRulePack } from './rule-packs.ts';
+import { endByCancel, type Cancel } from './updates.ts';
+import { checkText, needsDraft, readExpiry, refuse } from './warning-request.ts';
 
 export type WarningRequest = {
   hazard: string;
@@ -59,18 +57,11 @@ export type PreparedWarning = {
 };
 
 const SPEED_MAX = 3_600;
-const TEXT_CHARACTERS_MAX = 1_000;
-const LASTS_MS_MAX = 30 * 24 * 60 * MINUTE_MS;
 
 /** Checks a request against the tree and the rule pack; nothing is written. Every refusal says what to do. */
 export async function prepareWarning(database: Database, request: WarningRequest): Promise<PreparedWarning> {
-  if (request.actual)
-    throw refuse(
-      'actual',
-      'Only Exercises can be issued in this version: leave out --actual.',
-      [],
-      'notPermitted',
-    );
+  if (request.actual && (request.speed ?? 1) !== 1)
+    throw refuse('speed', 'An actual warning runs at the pace of life: leave out --speed.');
   const hazard = findHazard(request.hazard) ?? refuseHazard(request.hazard);
   const level = findLevel(request.level) ?? refuseLevel(request.level);
   if (!hazard.levels.includes(level.id)) {
@@ -109,6 +100,7 @@ export async function issueWarning(
   database: Database,
   request: WarningRequest,
 ): Promise<{ warningId: number }> {
+  if (request.actual) throw needsDraft();
   const prepared = await prepareWarning(database, request);
   const pack = await readRulePack(request.rulePackFile);
   const { hazard, level } = prepared;
@@ -116,24 +108,20 @@ export async function issueWarning(
   return { warningId: await database.transaction((sql) => publishWarning(sql, pack, warning)) };
 }
 
-/** Cancels: from the commit on the guard stops every send that has not begun; those possibly told get the all-clear. */
+/** Cancels an Exercise; see `endByCancel`. */
 export async function cancelWarning(
   database: Database,
   warningId: number,
   reason: string | null,
 ): Promise<WarningRow> {
+  return endExercise(database, warningId, { reason, retracted: false });
+}
+
+/** Ends an Exercise: lifted or withdrawn, with words of its own or without. An actual warning ends by a released word only. */
+export async function endExercise(database: Database, warningId: number, how: Cancel): Promise<WarningRow> {
   const warning = await requireWarning(database, warningId);
-  await database.transaction(async (sql) => {
-    if (!(await endWarning(sql, warningId, reason))) {
-      throw refuse(
-        'not-open',
-        `W${warningId} is ${warning.status} already; there is nothing to cancel.`,
-        [],
-        'conflict',
-      );
-    }
-    await putEnded(sql, warningId);
-  });
+  if (warning.kind === 'actual') throw needsDraft();
+  await database.transaction((sql) => endByCancel(sql, warningId, how));
   return requireWarning(database, warningId);
 }
 
@@ -210,43 +198,6 @@ export async function requireWarning(database: Database, warningId: number): Pro
   );
 }
 
-/** Milliseconds from now to the expiry. */
-function readExpiry(text: string): number {
-  const relative = /^\+(\d{1,5})([mhd])$/.exec(text.trim());
-  const unitMs = { m: MINUTE_MS, h: 60 * MINUTE_MS, d: 24 * 60 * MINUTE_MS };
-  const lasts = relative
-    ? Number(relative[1]) * unitMs[relative[2] as keyof typeof unitMs]
-    : Date.parse(withOffset(text)) - Date.now();
-  if (Number.isNaN(lasts)) {
-    throw refuse(
-      'expiry',
-      `"${text}" is not a time. Give --expires as +6h, +90m, +1d or 2026-07-09T08:00:00+08:00.`,
-    );
-  }
-  if (lasts <= 0) throw refuse('expired', `The expiry ${text} has passed. Give one that lies ahead.`);
-  if (lasts > LASTS_MS_MAX)
-    throw refuse('expiry-far', 'A warning may last 30 days at most. Give an earlier expiry.');
-  return lasts;
-}
-
-/** Without an offset a time means something else on every machine: it is refused, not guessed. */
-function withOffset(text: string): string {
-  return /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?([+-]\d\d:\d\d)$/.test(text.trim()) ? text.trim() : 'not a time';
-}
-
-function checkText(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined;
-  const trimmed = text.trim();
-  if (trimmed === '') throw refuse('text', 'The warning text is empty.');
-  if (trimmed.length > TEXT_CHARACTERS_MAX) {
-    throw refuse(
-      'text',
-      `The warning text has ${trimmed.length} characters; at most ${TEXT_CHARACTERS_MAX} fit.`,
-    );
-  }
-  return trimmed;
-}
-
 function refuseHazard(word: string): never {
   throw refuse('hazard', `"${word}" is not a hazard that is known here. Known are:`, [
     HAZARDS.map((hazard) => `${hazard.zh} (${hazard.en})`).join(', '),
@@ -258,13 +209,4 @@ function refuseLevel(word: string): never {
     'level',
     `"${word}" is not a level. Levels are: ${LEVELS.map((level) => `${level.id} ${level.zh}`).join(', ')}.`,
   );
-}
-
-function refuse(
-  code: string,
-  sentence: string,
-  details: string[] = [],
-  refusal: 'usage' | 'notFound' | 'conflict' | 'notPermitted' = 'usage',
-): FenghuoError {
-  return new FenghuoError({ code, refusal, sentence, details });
 }

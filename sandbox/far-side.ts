@@ -5,7 +5,11 @@ import type { FaultPlan } from './faults.ts';
 import type { Ledger, LedgerBack, LedgerMessage } from './ledger.ts';
 
 /** A message as a stand-in took it. `text` is decoded only where somebody will answer. */
-export type Taken = Omit<LedgerMessage, 'deliveryId' | 'attempt' | 'at'> & Pick<Arrival, 'text' | 'ways'>;
+export type Taken = Omit<LedgerMessage, 'deliveryId' | 'attempt' | 'at'> &
+  Pick<Arrival, 'text' | 'ways'> & {
+    /** While it waits in the provider's queue: false where it was taken back. Left out: it arrives at once. */
+    arrives?: Promise<boolean>;
+  };
 
 /** What was counted since the start, or of one warning. */
 export type FarSideCounts = { messages: Record<Channel, number>; acts: number };
@@ -19,24 +23,37 @@ export class FarSide {
   readonly total: FarSideCounts = noCounts();
   /** What was said back to people who had written. */
   backs = 0;
+  /** Messages that were taken back. */
+  recalled = 0;
   private readonly smsByReference = new Map<string, string[]>();
   private readonly byWarning = new Map<string, FarSideCounts>();
   private readonly ledger: Ledger;
   private readonly crowd: Crowd;
+  private readonly keepTexts: boolean;
 
-  constructor(input: { ledger: Ledger; crowd: Crowd; seed: string; faults: FaultPlan }) {
+  constructor(input: { ledger: Ledger; crowd: Crowd; seed: string; faults: FaultPlan; keepTexts: boolean }) {
     this.ledger = input.ledger;
     this.crowd = input.crowd;
     this.seed = input.seed;
     this.faults = input.faults;
+    this.keepTexts = input.keepTexts;
   }
 
   /** Resolves when the message is in the ledger: only then may the sender hear of it. */
-  async take({ text, ways, ...taken }: Taken): Promise<void> {
+  async take({ text, ways, arrives, ...taken }: Taken): Promise<void> {
     const { deliveryId, attempt } = splitReference(taken.reference);
-    await this.ledger.message({ ...taken, deliveryId, attempt, at: new Date().toISOString() });
+    const body = this.keepTexts ? { body: taken.body ?? text() ?? '' } : {};
+    await this.ledger.message({ ...taken, ...body, deliveryId, attempt, at: new Date().toISOString() });
     this.remember(taken);
-    this.crowd.notice({ ...taken, deliveryId, text, ...(ways ? { ways } : {}) });
+    const notice = () => this.crowd.notice({ ...taken, deliveryId, text, ...(ways ? { ways } : {}) });
+    if (arrives) void arrives.then((arrived) => arrived && notice());
+    else notice();
+  }
+
+  /** A message was taken back before it went out. Resolves when that is in the ledger. */
+  async recall(message: Pick<LedgerMessage, 'reference' | 'messageId' | 'warningId'>): Promise<void> {
+    await this.ledger.recall({ ...message, at: new Date().toISOString() });
+    this.recalled += 1;
   }
 
   /** What is said back to a person is no message of a warning: it is counted apart, and nobody answers it. */

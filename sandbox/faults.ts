@@ -38,6 +38,19 @@ export type FaultPlan = {
      * @default no receipts
      */
     receipts?: { lateMs: number; undeliveredShare?: number; code?: string };
+    /** Each message waits so long in the gateway's queue before it goes out, and can be taken back until then. */
+    queuedMs?: number;
+  };
+  /** Of the voice gateway, the loudspeakers, the robots and ntfy. */
+  http?: {
+    /** Recorded, then the connection is cut before the answer. */
+    answerLostShare?: number;
+    /** 429, not recorded. */
+    throttledShare?: number;
+    /** 503, not recorded. */
+    serverErrorShare?: number;
+    /** Not recorded and never answered. */
+    hangShare?: number;
   };
   /** Of messages and calls by the Twilio of the sandbox. */
   twilio?: {
@@ -77,6 +90,8 @@ export type EmailFault =
 
 export type SmsFault = 'answer lost' | 'answer held' | 'throttled' | 'server error' | 'hang' | 'filtered';
 
+export type HttpFault = 'answer lost' | 'throttled' | 'server error' | 'hang';
+
 export type TwilioFault =
   | { kind: 'answer lost' | 'answer held' | 'throttled' | 'server error' | 'hang' }
   | { kind: 'refused' | 'undelivered'; code: number };
@@ -106,6 +121,20 @@ export function smsFault(plan: FaultPlan, seed: string, reference: string): SmsF
       [sms.serverErrorShare ?? 0, 'server error'],
       [sms.hangShare ?? 0, 'hang'],
       [sms.filteredShare ?? 0, 'filtered'],
+    ],
+  );
+}
+
+/** What one message to a stand-in by HTTP meets; null where all goes well. */
+export function httpFault(plan: FaultPlan, seed: string, reference: string): HttpFault | null {
+  const { http = {} } = plan;
+  return pick(
+    () => draw(seed, 'http fault', reference),
+    [
+      [http.answerLostShare ?? 0, 'answer lost'],
+      [http.throttledShare ?? 0, 'throttled'],
+      [http.serverErrorShare ?? 0, 'server error'],
+      [http.hangShare ?? 0, 'hang'],
     ],
   );
 }
@@ -153,7 +182,7 @@ function pick<Fault>(drawn: () => number, chances: readonly Chance<Fault>[]): Fa
   return null;
 }
 
-type Section = 'email' | 'sms' | 'twilio';
+type Section = 'email' | 'sms' | 'http' | 'twilio';
 
 const SHARES: Readonly<Record<Section, readonly string[]>> = {
   email: ['answerLostShare', 'badAddressShare'],
@@ -166,6 +195,7 @@ const SHARES: Readonly<Record<Section, readonly string[]>> = {
     'filteredShare',
     'badNumberShare',
   ],
+  http: ['answerLostShare', 'throttledShare', 'serverErrorShare', 'hangShare'],
   twilio: [
     'answerLostShare',
     'answerHeldShare',
@@ -180,10 +210,9 @@ const SHARES: Readonly<Record<Section, readonly string[]>> = {
 
 /** Reads a plan as it comes in by HTTP: the plan, or a sentence about what is wrong with it. */
 export function parseFaultPlan(input: unknown): FaultPlan | string {
-  if (!isRecord(input)) return 'A fault plan is an object with `email`, `sms` and `twilio`.';
+  if (!isRecord(input)) return 'A fault plan is an object with `email`, `sms`, `http` and `twilio`.';
   for (const [channel, faults] of Object.entries(input)) {
-    if (channel !== 'email' && channel !== 'sms' && channel !== 'twilio')
-      return `There is no channel ${channel}; there are email, sms and twilio.`;
+    if (!isSection(channel)) return `There is no channel ${channel}; there are email, sms, http and twilio.`;
     if (!isRecord(faults)) return `The faults of ${channel} are an object.`;
     for (const [name, value] of Object.entries(faults)) {
       const wrong = wrongFault(channel, name, value);
@@ -191,6 +220,10 @@ export function parseFaultPlan(input: unknown): FaultPlan | string {
     }
   }
   return input;
+}
+
+function isSection(name: string): name is Section {
+  return Object.hasOwn(SHARES, name);
 }
 
 function wrongFault(channel: Section, name: string, value: unknown): string | null {
@@ -210,6 +243,8 @@ function wrongFault(channel: Section, name: string, value: unknown): string | nu
     const right = isRecord(value) && isDelay(value.lateMs) && isShare(undeliveredShare);
     return right && typeof code === 'string' ? null : 'sms.receipts is { lateMs, undeliveredShare, code }.';
   }
+  if (channel === 'sms' && name === 'queuedMs')
+    return isDelay(value) ? null : 'sms.queuedMs is a number of milliseconds.';
   if (channel === 'email' && name === 'replies') {
     const right = Array.isArray(value) && value.every(isReply);
     return right ? null : 'email.replies is a list of { share, code, text }, the code from 400 to 599.';

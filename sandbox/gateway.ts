@@ -3,6 +3,7 @@
  *
  * - `POST /sms/send` takes a message, also one it has already: like the real ones it knows no idempotency.
  * - `GET /sms/messages?reference=…` lists what was taken under a reference.
+ * - `POST /sms/recall` takes back what still waits in its queue.
  * - `GET /sms/number?to=…` says whether a number is in service.
  * - `GET /ledger/stats?warning=…` counts what arrived; without a warning, everything since the start.
  * - `PUT /faults` replaces the fault plan.
@@ -34,6 +35,8 @@ type SendRequest = {
 
 type Answer = { status: number; body: unknown };
 
+type Recallable = { reference: string; messageId: string; warningId: string };
+
 /** Answers to faults that have one; the others are silence. */
 const FAULT_ANSWERS: Readonly<Record<Exclude<SmsFault, 'answer lost' | 'answer held' | 'hang'>, Answer>> = {
   throttled: { status: 429, body: { code: 'THROTTLED' } },
@@ -56,6 +59,7 @@ export async function startGateway(input: {
   // Ids must differ from those of an earlier life that the same ledger holds.
   const life = Date.now().toString(36);
   let taken = 0;
+  const queue = new Map<string, { message: Recallable; takeBack: () => void }>();
 
   const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     handle(request, response).catch((error: unknown) => {
@@ -77,6 +81,13 @@ export async function startGateway(input: {
         if (answer === 'hang') return;
         return answer === 'cut' ? void response.destroy() : reply(response, answer);
       }
+      case 'POST /sms/recall':
+        return reply(
+          response,
+          signed(request, body, secret)
+            ? await recall(jsonOrNull(body))
+            : { status: 401, body: { code: 'UNAUTHORIZED' } },
+        );
       case 'GET /sms/messages': {
         const reference = url.searchParams.get('reference') ?? '';
         const messages = farSide.smsOf(reference).map((messageId) => ({ messageId, reference }));
@@ -127,6 +138,7 @@ export async function startGateway(input: {
     if (fault) farSide.hit(`sms ${fault}`);
     if (fault === 'hang') return 'hang';
     if (fault !== null && fault !== 'answer lost' && fault !== 'answer held') return FAULT_ANSWERS[fault];
+    const { queuedMs = 0 } = farSide.faults.sms ?? {};
     taken += 1;
     const messageId = `sms-${life}-${taken}`;
     await farSide.take({
@@ -140,10 +152,36 @@ export async function startGateway(input: {
       speed: exercise?.speed ?? null,
       fault,
       text: () => text,
+      ...(queuedMs > 0 && { arrives: queued(messageId, { reference, messageId, warningId }, queuedMs) }),
     });
-    reportLater(reference);
+    if (queuedMs === 0) reportLater(reference);
     if (fault === 'answer lost') return 'cut';
     return fault === 'answer held' ? 'hang' : { status: 200, body: { code: 'OK', messageId } };
+  }
+
+  /** Waits in the queue; resolves to false where it was taken back. */
+  function queued(messageId: string, message: Recallable, forMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const leave = (arrives: boolean) => {
+        clearTimeout(timer);
+        queue.delete(messageId);
+        resolve(arrives);
+      };
+      const timer = setTimeout(() => {
+        leave(true);
+        reportLater(message.reference);
+      }, forMs);
+      queue.set(messageId, { message, takeBack: () => leave(false) });
+    });
+  }
+
+  async function recall(input: unknown): Promise<Answer> {
+    const { messageId } = (input ?? {}) as { messageId?: unknown };
+    const waiting = queue.get(String(messageId));
+    if (!waiting) return { status: 200, body: { code: 'TOO_LATE' } };
+    waiting.takeBack();
+    await farSide.recall(waiting.message);
+    return { status: 200, body: { code: 'OK' } };
   }
 
   /** Receipts come in any order, each after a while of its own. */
@@ -182,6 +220,7 @@ export async function startGateway(input: {
   return {
     url: `http://127.0.0.1:${port}`,
     stop: async () => {
+      for (const { takeBack } of queue.values()) takeBack();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
       await closed;

@@ -221,3 +221,55 @@ describe('receipts of SMS', () => {
     expect(web.others).toEqual([]);
   });
 });
+
+test('a call is found by its reference where the gateway lists its calls', async () => {
+  const url = await start(0);
+  const options = { url, secret: SECRETS.voice, live: false };
+  const voice = open(createVoiceGateway({ ...options, listPath: '/voice/calls' }));
+  const message = outgoing({ deliveryId: '7', address: '+8610020000001' });
+  expect(await voice.find?.(message, 1)).toBeNull();
+  const result = await voice.send(message);
+  expect(result).toMatchObject({ outcome: 'handed off' });
+  expect(await voice.find?.(message, 1)).toEqual({
+    providerId: result.outcome === 'handed off' ? result.providerId : '',
+  });
+  expect(await voice.find?.(message, 2)).toBeNull();
+  expect(open(createVoiceGateway(options))).not.toHaveProperty('find');
+  const elsewhere = open(createVoiceGateway({ ...options, listPath: '/nowhere' }));
+  expect(await elsewhere.find?.(message, 1)).toBe('unknown');
+});
+
+describe('recall', () => {
+  const sent = (deliveryId: number, providerId: string) => ({ deliveryId, attempt: 1, providerId });
+  const idOf = async (sender: SenderPort, deliveryId: number) => {
+    const result = await sender.send(
+      outgoing({ deliveryId: String(deliveryId), address: '+861391000' + deliveryId }),
+    );
+    return result.outcome === 'handed off' ? result.providerId : '';
+  };
+
+  test('a call that rings ends, one that was taken does not, and who signs wrongly gets no word', async () => {
+    const url = await start(0);
+    const options = { url, secret: SECRETS.voice, live: false, recallPath: '/voice/recall' };
+    const voice = open(createVoiceGateway(options));
+    const callId = await idOf(voice, 1);
+    expect(await voice.recall?.(sent(1, callId))).toBe('recalled');
+    expect((await readLedger(directory)).recalled).toEqual(new Set(['1.1']));
+    expect(await voice.recall?.(sent(1, 'voice-of-nobody'))).toBe('too late');
+    const forged = open(createVoiceGateway({ ...options, secret: 'another' }));
+    expect(await forged.recall?.(sent(1, callId))).toBe('unknown');
+  });
+
+  test('an SMS waits in the queue until it is taken back or goes out', async () => {
+    await start(0, { sms: { queuedMs: 600_000 } });
+    const options = { url: sandbox.gatewayUrl, secret: GATEWAY_SECRET, live: false };
+    const gateway = open(createSmsGatewayChannel({ ...options, recallPath: '/sms/recall' }));
+    const waiting = await idOf(gateway, 1);
+    sandbox.setFaults({});
+    const gone = await idOf(gateway, 2);
+    expect(await gateway.recall?.(sent(1, waiting))).toBe('recalled');
+    expect(await gateway.recall?.(sent(1, waiting))).toBe('too late');
+    expect(await gateway.recall?.(sent(2, gone))).toBe('too late');
+    expect(open(createSmsGatewayChannel(options))).not.toHaveProperty('recall');
+  });
+});

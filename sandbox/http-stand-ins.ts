@@ -1,5 +1,5 @@
 /**
- * Stand-ins of four that speak HTTP, on one port: a voice gateway (`POST /voice/call`), a loudspeaker platform (`POST /broadcasts`),
+ * Stand-ins of four that speak HTTP, on one port: a voice gateway (`POST /voice/call`, `/voice/recall`), a loudspeaker platform (`POST /broadcasts`),
  * the robots of three work chats (their vendors' paths), and ntfy (`POST /`). Each checks what its vendor checks, keeps the ledger
  * and answers as its vendor does. People take calls and press keys by the seeded model.
  */
@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import type { Channel } from '../domain/rules.ts';
 import { draw } from './draws.ts';
 import type { FarSide } from './far-side.ts';
+import { httpFault } from './faults.ts';
 import type { GatewayPushes } from './gateway-pushes.ts';
 import { bodyOf, jsonOrNull, signed } from './gateway.ts';
 
@@ -30,6 +31,10 @@ export type HttpStandIns = { url: string; stop(): Promise<void> };
 
 type Answer = { status: number; body: unknown };
 type Json = Record<string, unknown>;
+type Ringing = {
+  message: { reference: string; warningId: string };
+  line: { taken: boolean; takenBack: boolean };
+};
 type Asked = { request: IncomingMessage; url: URL; text: string; body: Json };
 
 /** How a call that nobody took ends, by the codes that carriers give: busy, not taken, call alert. */
@@ -47,6 +52,8 @@ export async function startHttpStandIns(input: {
   // Ids must differ from those of an earlier life that the same ledger holds.
   const life = Date.now().toString(36);
   let taken = 0;
+  const ringing = new Map<string, Ringing>();
+  const callsOf = new Map<string, string[]>();
 
   /** Into the ledger; gives the vendor's id. */
   async function take(
@@ -78,18 +85,39 @@ export async function startHttpStandIns(input: {
     if (!message) return { status: 400, body: { code: 'BAD_REQUEST' } };
     const { reference } = message;
     const exercise = exerciseOf(body['exercise']);
-    let pickedUp = false;
-    const callId = await take('voice', message, exercise, (id) => (key) => {
-      pickedUp = true;
+    const line = { taken: false, takenBack: false };
+    const callId = await take('voice', message, exercise, (id) => async (key) => {
+      if (line.takenBack) return 'given-up';
+      line.taken = true;
       input.pushes.reportIn(0, { reference, state: 'delivered', code: '0', sender: 'voice-gateway' });
       return input.pushes.press({ callId: id, reference, step: 1, key });
     });
+    ringing.set(callId, { message, line });
+    callsOf.set(reference, [...(callsOf.get(reference) ?? []), callId]);
     setTimeout(() => {
-      if (pickedUp) return;
+      ringing.delete(callId);
+      if (line.taken || line.takenBack) return;
       const code = NOT_TAKEN[Math.floor(draw(farSide.seed, 'call', reference) * NOT_TAKEN.length)] ?? '5';
       input.pushes.reportIn(0, { reference, state: 'failed', code, sender: 'voice-gateway' });
     }, ringMs(exercise)).unref();
     return { status: 200, body: { code: 'OK', callId } };
+  }
+
+  /** What was taken under a reference. */
+  function listCalls({ url }: Asked): Promise<Answer> {
+    const calls = (callsOf.get(url.searchParams.get('reference') ?? '') ?? []).map((callId) => ({ callId }));
+    return Promise.resolve({ status: 200, body: { calls } });
+  }
+
+  async function hangUp({ request, text, body }: Asked): Promise<Answer> {
+    if (!signed(request, text, secrets.voice)) return { status: 401, body: { code: 'UNAUTHORIZED' } };
+    const messageId = textOr(body['messageId']);
+    const call = ringing.get(messageId);
+    if (!call || call.line.taken) return { status: 200, body: { code: 'TOO_LATE' } };
+    call.line.takenBack = true;
+    const { reference, warningId } = call.message;
+    await farSide.recall({ reference, warningId, messageId });
+    return { status: 200, body: { code: 'OK' } };
   }
 
   async function broadcast({ request, text, body }: Asked): Promise<Answer> {
@@ -143,6 +171,8 @@ export async function startHttpStandIns(input: {
 
   const doors: readonly [path: RegExp, take: (asked: Asked) => Promise<Answer>][] = [
     [/^\/voice\/call$/, call],
+    [/^\/voice\/recall$/, hangUp],
+    [/^\/voice\/calls$/, listCalls],
     [/^\/broadcasts$/, broadcast],
     [/^\/robot\/send$/, dingtalk],
     [/^\/cgi-bin\/webhook\/send$/, wecom],
@@ -150,15 +180,39 @@ export async function startHttpStandIns(input: {
     [/^\/$/, push],
   ];
 
-  async function answer(request: IncomingMessage): Promise<Answer> {
+  /** The door's answer, or what the fault plan has instead: before the message is taken, or in place of the word that it was. */
+  async function meet(
+    door: (asked: Asked) => Promise<Answer>,
+    asked: Asked,
+  ): Promise<Answer | 'hang' | 'cut'> {
+    const reference = textOr(asked.body['reference']) || textOr(asked.request.headers['x-fenghuo-delivery']);
+    const fault = reference === '' ? null : httpFault(farSide.faults, farSide.seed, reference);
+    if (fault) farSide.hit(`http ${fault}`);
+    switch (fault) {
+      case 'hang':
+        return 'hang';
+      case 'throttled':
+        return { status: 429, body: { code: 'THROTTLED' } };
+      case 'server error':
+        return { status: 503, body: { code: 'INTERNAL' } };
+      case 'answer lost':
+        await door(asked);
+        return 'cut';
+      default:
+        return door(asked);
+    }
+  }
+
+  async function answer(request: IncomingMessage): Promise<Answer | 'hang' | 'cut'> {
     const url = new URL(request.url ?? '/', 'http://sandbox');
     const text = await bodyOf(request);
-    const body = text === null ? null : jsonOrNull(text);
+    const body = request.method === 'GET' ? {} : text === null ? null : jsonOrNull(text);
     const door = doors.find(([path]) => path.test(url.pathname))?.[1];
-    if (!door || request.method !== 'POST') return { status: 404, body: { code: 'NOT_FOUND' } };
+    if (!door || (request.method === 'GET') !== (door === listCalls))
+      return { status: 404, body: { code: 'NOT_FOUND' } };
     if (text === null || typeof body !== 'object' || body === null)
       return { status: 400, body: { code: 'BAD_REQUEST' } };
-    return door({ request, url, text, body: body as Json });
+    return meet(door, { request, url, text, body: body as Json });
   }
 
   const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
@@ -167,7 +221,10 @@ export async function startHttpStandIns(input: {
         input.log(`A stand-in of the sandbox failed: ${String(error)}`);
         return { status: 500, body: { code: 'INTERNAL' } };
       })
-      .then(({ status, body }) => {
+      .then((answered) => {
+        if (answered === 'hang') return;
+        if (answered === 'cut') return void response.destroy();
+        const { status, body } = answered;
         response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
       })
       .catch(() => response.destroy());

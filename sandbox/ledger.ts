@@ -51,13 +51,22 @@ export type LedgerResult = { type: 'result'; actId: string; at: string; status: 
 /** Something that was said back to a person who had written. It is of no delivery, so it stands apart. */
 export type LedgerBack = { replyId: string; address: string; text: string; at: string };
 
-const FILES = { messages: 'messages.jsonl', acts: 'acts.jsonl', backs: 'backs.jsonl' } as const;
+/** A message that was taken back before it went out: nobody ever saw it. */
+export type LedgerRecall = Pick<LedgerMessage, 'reference' | 'messageId' | 'warningId' | 'at'>;
+
+const FILES = {
+  messages: 'messages.jsonl',
+  acts: 'acts.jsonl',
+  backs: 'backs.jsonl',
+  recalls: 'recalls.jsonl',
+} as const;
 
 /** The ledger as its writer has it. Each promise resolves when the line is the kernel's. */
 export type Ledger = {
   message(entry: LedgerMessage): Promise<void>;
   act(entry: LedgerAct | LedgerResult): Promise<void>;
   back(entry: LedgerBack): Promise<void>;
+  recall(entry: LedgerRecall): Promise<void>;
   close(): void;
 };
 
@@ -67,14 +76,17 @@ export function openLedger(directory: string): Ledger {
   const messages = new LineFile(path.join(directory, FILES.messages));
   const acts = new LineFile(path.join(directory, FILES.acts));
   const backs = new LineFile(path.join(directory, FILES.backs));
+  const recalls = new LineFile(path.join(directory, FILES.recalls));
   return {
     message: (entry) => messages.append(entry),
     act: (entry) => acts.append(entry),
     back: (entry) => backs.append(entry),
+    recall: (entry) => recalls.append(entry),
     close: () => {
       messages.close();
       acts.close();
       backs.close();
+      recalls.close();
     },
   };
 }
@@ -89,6 +101,8 @@ export type LedgerSummary = {
   attempts: Map<string, number>;
   /** When the last message of each attempt came, in milliseconds, by reference. */
   arrivals: Map<string, number>;
+  /** References of those that were taken back before they went out. */
+  recalled: Set<string>;
   /** Acts in order, each with what came of it; null where nothing was recorded. */
   acts: (LedgerAct & { status: LedgerResult['status'] | null })[];
   firstAt: string | null;
@@ -107,6 +121,7 @@ export async function readLedger(
     deliveries: new Map(),
     attempts: new Map(),
     arrivals: new Map(),
+    recalled: new Set(),
     acts: [],
     firstAt: null,
     lastAt: null,
@@ -117,6 +132,10 @@ export async function readLedger(
   for await (const entry of ledgerMessages(directory)) {
     if (entry === null) summary.tornLines += 1;
     else if (wanted(entry)) count(summary, entry);
+  }
+  for await (const entry of ledgerRecalls(directory)) {
+    if (entry === null) summary.tornLines += 1;
+    else if (wanted(entry)) summary.recalled.add(entry.reference);
   }
   const results = new Map<string, LedgerResult['status']>();
   for await (const entry of ledgerActs(directory)) {
@@ -141,6 +160,11 @@ export function ledgerActs(directory: string): AsyncGenerator<LedgerAct | Ledger
 /** Everything that was said back, in order; null for a torn line. */
 export function ledgerBacks(directory: string): AsyncGenerator<LedgerBack | null> {
   return entriesOf<LedgerBack>(path.join(directory, FILES.backs));
+}
+
+/** Everything that was taken back, in order; null for a torn line. */
+export function ledgerRecalls(directory: string): AsyncGenerator<LedgerRecall | null> {
+  return entriesOf<LedgerRecall>(path.join(directory, FILES.recalls));
 }
 
 function count(summary: LedgerSummary, entry: LedgerMessage): void {

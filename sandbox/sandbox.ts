@@ -28,6 +28,8 @@ export type SandboxOptions = {
   twilio?: { accountSid: string; authToken: string; inboundUrl: string; port: number };
   /** Voice gateway, loudspeakers, chat robots and ntfy, all on one port; 0 takes a free one. @default none */
   http?: { port: number; secrets: HttpStandInSecrets };
+  /** Every message's text stands in the ledger too. @default only those that are asked for again */
+  keepTexts?: boolean;
   /** @default none */
   faults?: FaultPlan;
   /** What is left out is as in USUAL_PEOPLE. */
@@ -68,7 +70,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     log,
     onAct: ({ warningId }) => farSide.countAct(warningId),
   });
-  const farSide = new FarSide({ ledger, crowd, seed, faults });
+  const farSide = new FarSide({ ledger, crowd, seed, faults, keepTexts: options.keepTexts ?? false });
   const started: { stop(): Promise<void> }[] = [crowd];
   const stopAll = async () => {
     await Promise.all(started.map((part) => part.stop()));

@@ -54,13 +54,16 @@ export type TwilioCarriage = {
   get(sid: string): TwilioRecord | undefined;
   /** The newest first. */
   list(kind: TwilioRecord['kind'], filter: ListFilter): TwilioRecord[];
-  /** Recalls what has not gone out yet; a call under way ends. */
-  cancel(record: TwilioRecord, status: string): void;
+  /** Ends a call: *canceled* one that nobody has taken yet, *completed* any. */
+  cancel(record: TwilioRecord, status: string): Promise<void>;
   remember(message: LedgerMessage): void;
   reply(reply: { id: string; from: string; text: string }): Promise<number>;
   waiting(): number;
   stop(): void;
 };
+
+/** What a call can be cancelled in. */
+const UNTAKEN: ReadonlySet<string> = new Set(['queued', 'initiated', 'ringing']);
 
 const MESSAGE_STATES = ['accepted', 'queued', 'sending', 'sent'] as const;
 
@@ -121,7 +124,6 @@ export function createTwilioCarriage(input: {
     for (const status of MESSAGE_STATES) {
       report(record, status);
       await wait(0, undefined, { signal: stopping.signal });
-      if (record.status === 'canceled') return;
     }
     if (code !== null) record.code = code;
     report(record, code === null ? 'delivered' : 'undelivered');
@@ -259,10 +261,13 @@ export function createTwilioCarriage(input: {
         )
         .reverse();
     },
-    cancel(record, status) {
-      if (record.kind === 'Messages' && (record.status === 'sent' || record.status === 'delivered')) return;
-      if (status === 'canceled' || (status === 'completed' && record.kind === 'Calls'))
-        report(record, status);
+    async cancel(record, status) {
+      if (record.kind !== 'Calls' || ended(record)) return;
+      if (status === 'completed') return report(record, status);
+      if (status !== 'canceled' || !UNTAKEN.has(record.status)) return;
+      report(record, status);
+      const { reference, warningId, sid: messageId } = record;
+      await farSide.recall({ reference, warningId, messageId });
     },
     remember({ channel, messageId, address, reference, warningId, body = '', at }) {
       const kind = channel === 'voice' ? 'Calls' : 'Messages';

@@ -175,9 +175,31 @@ describe('a message', () => {
     };
     const { sid } = await post('Messages', { To: '+12025550101', From: FROM, Body: 'x' });
     await vi.waitFor(() => expect(sandbox.twilio?.get(sid)?.status).toBe('delivered'));
-    expect((await post(`Messages/${sid}`, { Status: 'canceled' })).status).toBe('delivered');
+    expect(await post(`Messages/${sid}`, { Status: 'canceled' })).toMatchObject({ code: 30409, status: 400 });
     const call = await post('Calls', { To: '+12025550101', From: FROM, Url: `${web.url}/x`, Timeout: '60' });
     expect((await post(`Calls/${call.sid}`, { Status: 'canceled' })).status).toBe('canceled');
+  });
+});
+
+describe('recall', () => {
+  test('a call that rings ends, and nobody hears it; one that has ended, or is not known, is too late', async () => {
+    const sandbox = await start();
+    const voice = senderTo(sandbox, 'voice');
+    const result = await voice.send(messageFor(1, { exercise: { step: 'rung 0', speed: 1 } }));
+    const providerId = result.outcome === 'handed off' ? result.providerId : '';
+    const call = { deliveryId: 1, attempt: 1, providerId };
+    await vi.waitFor(() => expect(sandbox.twilio?.get(providerId)?.status).toBe('ringing'));
+    expect(await voice.recall?.(call)).toBe('recalled');
+    expect((await readLedger(directory)).recalled).toEqual(new Set(['1.1']));
+    await vi.waitFor(() => expect(statuses('1.1').at(-1)).toBe('canceled'));
+    const unknown = { ...call, providerId: `CA${'0'.repeat(32)}` };
+    expect(await voice.recall?.(unknown)).toBe('too late');
+    await sandbox.stop();
+    expect(await voice.recall?.(call)).toBe('unknown');
+  });
+
+  test('an SMS cannot be taken back', async () => {
+    expect(senderTo(await start(), 'sms')).not.toHaveProperty('recall');
   });
 });
 

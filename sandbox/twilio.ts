@@ -94,7 +94,10 @@ export async function startTwilio(options: TwilioStandInOptions): Promise<Twilio
     if (sid === undefined) return method === 'GET' ? list(kind, query) : create(kind, form);
     const record = carriage.get(sid);
     if (!record || record.kind !== kind) return refusal(404, 20404);
-    if (method === 'POST') carriage.cancel(record, form.get('Status') ?? '');
+    // Twilio takes back only what was scheduled through a messaging service, and nothing here is.
+    if (method === 'POST' && record.kind === 'Messages' && form.get('Status') === 'canceled')
+      return refusal(400, 30409);
+    if (method === 'POST') await carriage.cancel(record, form.get('Status') ?? '');
     return { status: 200, body: rendered(record, accountSid) };
   }
 

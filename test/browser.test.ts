@@ -7,6 +7,7 @@ import { delimiter, join } from 'node:path';
 import { chromium, type Browser, type Page, type Response } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FarSideAct } from '../operations/referee.ts';
+import { addFirstOperator, addOperator, authenticate, grantRole } from '../operations/operators.ts';
 import { cancelWarning } from '../operations/warnings.ts';
 import { startAnswerSite, type AnswerSite, type Means } from '../web/testing.ts';
 
@@ -251,6 +252,37 @@ describe.runIf(executablePath !== null)(title, () => {
 
   it('says what to do where a link does not open, in both languages', async () => {
     await look('dead', await open(`${site.url}/a/never`), /现在请这样做：[\s\S]*What to do now/);
+  });
+
+  it('shows the duty desk: the login, the list, the line that was taken, and the list again', async () => {
+    const first = await addFirstOperator(site.database, '管理员');
+    const administrator = await authenticate(site.database, first.token);
+    const { token } = await addOperator(site.database, administrator, { name: '王值班' });
+    await grantRole(site.database, administrator, '王值班', {
+      ...{ role: 'duty officer', area: '城', highestLevel: 'red', hazards: [] },
+    });
+    await endOthers();
+    const warningId = await site.issue();
+    await site.database.query(
+      `update unit_states set silent_at = clock_timestamp() - interval '7 minutes' where warning_id = $1`,
+      [warningId],
+    );
+    const url = `${site.url}/desk`;
+    await page.setExtraHTTPHeaders({ 'accept-language': 'zh-CN' });
+    await look('desk-login', await open(url), /值班台[\s\S]*操作员令牌/);
+    await page.getByLabel('操作员令牌').fill(token);
+    await page.getByRole('button', { name: '登录' }).click();
+    await look('desk-list', await open(url), /王值班[\s\S]*待电话联系[\s\S]*【演练】[\s\S]*未应已7分钟/);
+    await page.getByRole('button', { name: '领取下一条' }).click();
+    await look('desk-line', await open(url), /请现在拨打[\s\S]*\+86\d+[\s\S]*1 收到[\s\S]*6 放回/);
+    await page.getByRole('button', { name: '1 收到' }).click();
+    await look('desk-again', await open(url), /领取下一条/);
+    await page.setExtraHTTPHeaders({});
+    const [row] = await site.database.query<{ by: string }>(
+      'select vouched_by as by from answers where warning_id = $1',
+      [warningId],
+    );
+    expect(row?.by).toBe('王值班');
   });
 });
 

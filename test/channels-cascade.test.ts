@@ -5,7 +5,12 @@ import type { Database } from '../db/database.ts';
 import { createStepStore } from '../db/step-store.ts';
 import { answerNumber, recipientName } from '../domain/links.ts';
 import type { SendResult } from '../domain/ports.ts';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { answerByLink } from '../operations/answer-links.ts';
 import { answerByReply } from '../operations/answers.ts';
+import { DEFAULT_RULE_PACK } from '../operations/rule-packs.ts';
 import { takeReceipts } from '../operations/receipts.ts';
 import { cancelWarning, issueWarning } from '../operations/warnings.ts';
 import { testDatabase } from './database.ts';
@@ -16,7 +21,7 @@ import {
   TEST_KEYS,
   type RecordingChannel,
 } from './harness/local-cascade.ts';
-import { holdPost, plantSmallTree, type SmallTree } from './harness/small-tree.ts';
+import { holdPost, plantSmallTree, type SmallTree, anotherIncident } from './harness/small-tree.ts';
 
 let database: Database;
 let tree: SmallTree;
@@ -35,6 +40,7 @@ afterAll(() => database.close());
 const REQUEST = { level: '红', areas: ['区/乡一'], expires: '+6h', issuer: '城气象台' };
 
 async function issue(hazard = '暴雨'): Promise<number> {
+  await anotherIncident(database);
   const { warningId } = await issueWarning(database, { ...REQUEST, hazard });
   return warningId;
 }
@@ -50,7 +56,8 @@ async function stepOnly(warningId: number): Promise<void> {
       warningId,
     ]);
     for (const { id } of cells)
-      if ((await stepCell(steps, { cellId: id, withCounts: false })).took > 0) more = true;
+      if ((await stepCell(steps, { cellId: id, withCounts: false, serves: 'exercise' })).took > 0)
+        more = true;
   }
 }
 
@@ -325,4 +332,48 @@ it('an address that the provider calls wrong is marked at once, and not tried ag
   expect(row?.fault).toBe('bad-contact');
   await run(await issue('大风'));
   expect(await to(village)).toHaveLength(1);
+});
+
+describe('the link of the answer page', () => {
+  const links = /http:\/\/answers\.example\/a\/(\S+)/;
+
+  it('stands in an SMS beside the words that answer it, first and last of which are the mark, where the channel may hold it', async () => {
+    sms = Object.assign(recordingChannel('sms'), { links: (address: string) => address.endsWith('1') });
+    const id = await issue();
+    await run(id);
+    const withLink = sms.messages.filter(({ text }) => links.test(text));
+    expect(withLink.length).toBeGreaterThan(0);
+    for (const { address, text } of sms.messages) {
+      expect(links.test(text), text).toBe(address.endsWith('1'));
+      expect(text).toMatch(/^【演练】[\s\S]*回复 1 \d{4}[\s\S]*【演练】$/);
+    }
+    const [message] = withLink;
+    const token = links.exec(message?.text ?? '')?.[1] ?? '';
+    const number = /回复 1 (\d{4})/.exec(message?.text ?? '')?.[1] ?? '';
+    expect(
+      await answerByLink(database, TEST_KEYS, { token, number, answer: 'received', doneCount: null }),
+    ).toMatchObject({ kind: 'recorded' });
+  });
+
+  it('is how a push asks for an answer, with the number', async () => {
+    const person = tree.person('村一');
+    await database.query('update person_channels set channel = $2 where person_id = $1 and channel = $3', [
+      ...[person, 'push', 'email'],
+    ]);
+    const push = Object.assign(recordingChannel('push'), { links: () => true });
+    const folder = mkdtempSync(join(tmpdir(), 'fenghuo-push-'));
+    const rulePackFile = join(folder, 'push.yaml');
+    const shipped = readFileSync(DEFAULT_RULE_PACK, 'utf8');
+    const first = 'name: tell, who: principal, by: [sms]';
+    writeFileSync(
+      rulePackFile,
+      shipped.replaceAll(first, first.replace('[sms]', '[push]')).replace(/^id: .*$/m, 'id: push-first'),
+    );
+    const { warningId } = await issueWarning(database, { ...REQUEST, hazard: '暴雨', rulePackFile });
+    await runUntilQuiet(database, warningId, [sms, email, push]);
+    rmSync(folder, { recursive: true });
+    expect(push.messages).toHaveLength(1);
+    expect(push.messages[0]?.text).toMatch(links);
+    expect(push.messages[0]?.text).toMatch(/编号 \d{4}/);
+  });
 });

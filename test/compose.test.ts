@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { Ajv } from 'ajv';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { readConfig, SECRETS, VARIABLES } from '../config.ts';
+import { kindServed, namespaceOf, readConfig, SECRETS, VARIABLES } from '../config.ts';
 import { serverVersion } from '../runtime/temporal-server-binary.ts';
 import { faultOf, wholeProgram } from './harness/command-lines.ts';
 
@@ -32,6 +32,7 @@ type Service = {
   volumes?: string[];
   depends_on?: Record<string, { condition: string }>;
   deploy?: { replicas: number };
+  profiles?: string[];
 };
 type Compose = {
   services: Record<string, Service>;
@@ -44,6 +45,8 @@ const compose = parse(text, { merge: true }) as Compose;
 const services = Object.entries(compose.services);
 /** What runs the product's own image. */
 const own = services.filter(([, { build }]) => build !== undefined);
+/** What serves actual warnings. */
+const isLive = (name: string) => name.endsWith('-live');
 
 describe('by the compose specification', () => {
   const schema = JSON.parse(read('test/schemas/compose-spec.json')) as Record<string, unknown>;
@@ -80,10 +83,10 @@ describe('what it starts', () => {
     expect(Object.keys(compose.services).sort()).toEqual(
       [
         ...['mailpit', 'migrate', 'postgres', 'prometheus', 'temporal', 'temporal-schema', 'temporal-ui'],
-        ...['watchdog', 'web', 'worker'],
+        ...['watchdog', 'web', 'web-live', 'worker', 'worker-live'],
       ].sort(),
     );
-    expect(compose.services['worker']?.deploy?.replicas).toBe(2);
+    for (const name of ['worker', 'worker-live']) expect(compose.services[name]?.deploy?.replicas).toBe(2);
     const images = services.map(([, { image }]) => image);
     expect(images.filter((image) => !/:v?\d+(\.\d+)*$/.test(image))).toEqual([]);
   });
@@ -95,7 +98,9 @@ describe('what it starts', () => {
 
   it('is known to the command line', async () => {
     const program = await wholeProgram();
-    expect(own.map(([name]) => name).sort()).toEqual(['migrate', 'watchdog', 'web', 'worker']);
+    expect(own.map(([name]) => name).sort()).toEqual(
+      ['migrate', 'watchdog', 'web', 'web-live', 'worker', 'worker-live'].sort(),
+    );
     for (const [name, { command = [] }] of own) expect(faultOf(program, command), name).toBeNull();
   });
 
@@ -118,16 +123,18 @@ describe('what it starts', () => {
         if (condition === 'service_healthy') expect(target?.healthcheck, needed).toBeDefined();
       }
     }
-    for (const name of ['postgres', 'temporal', 'web', 'worker', 'mailpit'])
+    for (const name of ['postgres', 'temporal', 'web', 'web-live', 'worker', 'worker-live', 'mailpit'])
       expect(compose.services[name]?.healthcheck, name).toBeDefined();
   });
 });
 
 describe('how it is configured', () => {
+  const LIVE_MAIL = 'smtps://warning:secret@mail.example:465';
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'fenghuo-compose-'));
-    for (const name of Object.keys(compose.secrets)) writeFileSync(join(folder, name), 'secret '.repeat(6));
+    for (const name of Object.keys(compose.secrets))
+      writeFileSync(join(folder, name), name === 'live_smtp_url' ? LIVE_MAIL : 'secret '.repeat(6));
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -153,11 +160,27 @@ describe('how it is configured', () => {
   });
 
   it('speaks of hosts that are services', () => {
-    for (const [, service] of own) {
+    for (const [name, service] of own) {
       const config = readConfig(environmentOf(service));
       const hosts = [config.DATABASE_URL, config.FENGHUO_SMTP_URL ?? '', `tcp://${config.TEMPORAL_ADDRESS}`];
-      expect(hosts.map((url) => new URL(url).hostname)).toEqual(['postgres', 'mailpit', 'temporal']);
+      const mail = isLive(name) ? 'mail.example' : 'mailpit';
+      expect(hosts.map((url) => new URL(url).hostname)).toEqual(['postgres', mail, 'temporal']);
     }
+  });
+
+  it('gives live senders to what serves actual warnings alone, and that starts only where it is asked for', () => {
+    const kinds = own.map(([name, service]) => {
+      const config = readConfig(environmentOf(service));
+      const live = (service.secrets ?? []).filter((secret) => secret.startsWith('live_'));
+      expect(live.length > 0, name).toBe(isLive(name));
+      expect(service.profiles, name).toEqual(isLive(name) ? ['live'] : undefined);
+      expect(kindServed(config), name).toBe(isLive(name) ? 'actual' : 'exercise');
+      const { command = [] } = service;
+      if (command.includes('--kind')) expect(command.at(-1), name).toBe(kindServed(config));
+      return [namespaceOf(config, 'exercise'), namespaceOf(config, 'actual')].join();
+    });
+    // All mean the same two, and the job that registers them does so for both.
+    expect(new Set(kinds)).toEqual(new Set(['fenghuo,fenghuo-actual']));
   });
 
   it('holds no secret: each comes from a file that git ignores, and is given to whoever reads it', () => {
@@ -213,7 +236,9 @@ describe('how it is configured', () => {
       const address = environment['FENGHUO_METRICS_ADDRESS'] ?? environment['PROMETHEUS_ENDPOINT'];
       return address === undefined ? [] : [`${name}:${address.split(':').pop()}`];
     });
-    expect(asked.sort()).toEqual(['temporal:8000', 'web:9464', 'worker:9464']);
+    expect(asked.sort()).toEqual(
+      ['temporal:8000', 'web-live:9464', 'web:9464', 'worker-live:9464', 'worker:9464'].sort(),
+    );
     expect(asked.filter((target) => !answering.includes(target))).toEqual([]);
   });
 });

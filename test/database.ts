@@ -15,7 +15,7 @@ export async function testDatabase(name: string): Promise<Database> {
   const word = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_');
   if (word.length > NAME_CHARACTERS_MOST)
     throw new RangeError(`${name} is too long for the name of a schema`);
-  const database = openDatabase({ url, schema: `test_${word}` });
+  const database = openDatabase({ url, schema: `test_${word}`, asOwner: true });
   await database.query(`drop schema if exists test_${word} cascade`);
   await migrate(database);
   return database;

@@ -47,7 +47,9 @@ it('shows a cell in Temporal by its own words: search attributes, a status query
     'select c.id from cells c join units u on u.id = c.unit_id where c.warning_id = $1 and u.name = $2',
     [warningId, '区'],
   );
-  const handle = client.workflow.getHandle(`${stack.config.FENGHUO_SCHEMA}-w${warningId}-c${cell?.id}-i1`);
+  const handle = client.workflow.getHandle(
+    `${stack.config.FENGHUO_SCHEMA}-exercise-w${warningId}-c${cell?.id}-i1`,
+  );
   const current = await waitUntil(
     async () => {
       const answer = await handle.query(status);
@@ -122,7 +124,7 @@ it('revives an open cell whose workflow is gone', async () => {
   ]);
   for (const { id } of cells) {
     await client.workflow
-      .getHandle(`${stack.config.FENGHUO_SCHEMA}-w${warningId}-c${id}-i1`)
+      .getHandle(`${stack.config.FENGHUO_SCHEMA}-exercise-w${warningId}-c${id}-i1`)
       .terminate('a test');
   }
   await cancelWarning(stack.database, warningId, null);

@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-const step = () => stepCell(createStepStore(database), { cellId, withCounts: false });
+const step = () => stepCell(createStepStore(database), { cellId, withCounts: false, serves: 'exercise' });
 
 const answered = async () =>
   (

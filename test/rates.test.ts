@@ -6,6 +6,7 @@ import { registerSenders, reserveTurns, slowSender } from '../db/senders.ts';
 import { exerciseMessage } from '../channels/testing.ts';
 import type { LevelId } from '../domain/levels.ts';
 import { waitUntil } from '../runtime/processes.ts';
+import { backTurns } from '../worker/back-turns.ts';
 import { createDesk, type Desk } from '../worker/desk.ts';
 import { testDatabase } from './database.ts';
 import { mostWithin } from './harness/rate.ts';
@@ -29,6 +30,34 @@ afterAll(async () => {
 });
 
 beforeEach(() => database.query('delete from senders'));
+
+it('what is said back counts: it moves the next turn of the gateway, in parts, and waits behind a red message', async () => {
+  const sender = { id: 'sms-gateway', channel: 'sms' as const, perSecond: 10 };
+  const turn = backTurns(database, sender, (text) => text.length);
+  const free = async () =>
+    (
+      await database.query<{ ahead: number }>(
+        `select (extract(epoch from next_free - clock_timestamp()) * 1000)::float8 as ahead from senders`,
+      )
+    )[0]?.ahead ?? 0;
+  expect(await turn('三十')).toBe(true);
+  expect(await free()).toBeGreaterThan(100);
+  expect(await free()).toBeLessThanOrEqual(2 * (1000 / (10 * 0.98)));
+  await database.query(
+    `update senders set next_free = clock_timestamp(), waiting_level = 0, waiting_until = clock_timestamp() + interval '1 hour'`,
+  );
+  let said = false;
+  const waiting = turn('一').then((granted) => {
+    said = granted;
+  });
+  const red = await reserveTurns(database, {
+    ...{ id: 'sms-gateway', level: 0, parts: 1, more: false, leadMs: 40, share: 0.98 },
+  });
+  expect([red.granted, said]).toEqual([true, false]);
+  await database.query('update senders set waiting_until = null');
+  await waiting;
+  expect(said).toBe(true);
+});
 
 describe('turns reserved in PostgreSQL', () => {
   const ask = { id: 'sms-gateway', level: 0, parts: 5, more: false, leadMs: 40, share: 1 };
@@ -102,6 +131,7 @@ describe('four workers', () => {
     released = [];
     desks = pools.map((pool) =>
       createDesk({
+        serves: 'exercise',
         database: pool,
         senders: [{ id: 'sms-gateway', channel: 'sms', perSecond: PER_SECOND }],
         log: () => undefined,

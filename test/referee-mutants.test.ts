@@ -171,6 +171,7 @@ async function playTwice(wrap: (store: PageStore) => PageStore): Promise<number[
     sendPage(
       {
         store: wrap(createPageStore(database)),
+        serves: 'exercise',
         ...{ channel: sms, keys: TEST_KEYS, publicUrl: 'http://answers.example' },
         ...{ monotonic: () => performance.now(), pause: (ms) => setTimeout(ms) },
       },
@@ -251,7 +252,7 @@ async function stepAll(warningId: number, steps: StepStore = createStepStore(dat
   const cells = await database.query<{ id: number }>('select id from cells where warning_id = $1', [
     warningId,
   ]);
-  for (const { id } of cells) await stepCell(steps, { cellId: id, withCounts: false });
+  for (const { id } of cells) await stepCell(steps, { cellId: id, withCounts: false, serves: 'exercise' });
 }
 
 function gate(): { opened: Promise<void>; open: () => void } {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Sql } from '../db/database.ts';
 import { cancelWarning } from '../operations/warnings.ts';
 import { TEST_KEYS } from '../test/harness/local-cascade.ts';
+import { pastTriggers } from '../test/harness/office.ts';
 import { answerPageRoutes } from './answer-page.ts';
 import { startAnswerSite, type AnswerSite, type Means } from './testing.ts';
 
@@ -101,9 +102,9 @@ describe('the other open warnings of a person', () => {
       [rain],
     );
     expect(rows).toEqual([{ warning_id: rain }]);
-    await site.database.query(`update warnings set kind = 'actual' where id = $1`, [flood]);
+    await pastTriggers(site.database, `update warnings set kind = 'actual' where id = $1`, [flood]);
     expect(await (await fetch(means.url)).text()).not.toContain(`name="t${flood}"`);
-    await site.database.query(`update warnings set kind = 'exercise' where id = $1`, [flood]);
+    await pastTriggers(site.database, `update warnings set kind = 'exercise' where id = $1`, [flood]);
   });
 
   it('are not asked through a link of theirs that is closed', async () => {

@@ -85,6 +85,16 @@ export function closingTwiml(call: CallText, word: CallWord, withText = false): 
   return response.toString();
 }
 
+/** Says one text, twice, and hangs up: for a test, which wants no key. */
+export function sayingTwiml({ language, text }: { language: Language; text: string }): string {
+  const response = new twilio.twiml.VoiceResponse();
+  response.say({ language: VOICES[language] }, text);
+  response.pause({ length: 1 });
+  response.say({ language: VOICES[language] }, text);
+  response.hangup();
+  return response.toString();
+}
+
 /** For calls about nothing: somebody else's sandbox, or a database that was restored. */
 export function nothingTwiml(): string {
   const response = new twilio.twiml.VoiceResponse();

@@ -2,18 +2,23 @@
 import { serve } from '@hono/node-server';
 import type { ServerResponse } from 'node:http';
 import { Hono } from 'hono';
-import type { Config } from '../config.ts';
-import { isUnreachable, openDatabase } from '../db/database.ts';
-import { beatIntake } from '../db/liveness.ts';
+import { configuredSenders, kindServed, namespaceOf, type Config } from '../config.ts';
+import { isUnreachable, openDatabase, type Sql } from '../db/database.ts';
+import { sayServing } from '../db/kinds.ts';
+import { beat, beatIntake } from '../db/liveness.ts';
 import type { AnswerKeys } from '../domain/links.ts';
 import { answerPageRoutes, codeOf } from './answer-page.ts';
 import { deadPage } from './answer-view.ts';
+import { deskRoutes } from './desk-page.ts';
 import { gatewayRoutes, type GatewayDoor } from './gateway.ts';
 import { startWebMetrics } from './metrics.ts';
 import { startCatchUp } from './catch-up.ts';
 import type { TwilioDoor, TwilioInput } from './twilio.ts';
 
 const LIVENESS_EVERY_MS = 1_000;
+
+/** Beside the sign of all web processes, that of those which hear the providers of actual warnings. */
+const ACTUAL_SIGN = 'web actual';
 
 /** Long enough for a form over 2G; who holds a connection longer than this without asking anything loses it. */
 const REQUEST_MS_MAX = 60_000;
@@ -55,10 +60,10 @@ export async function startWeb(input: {
   const app = new Hono();
   if (metrics) app.use(metrics.measure);
   app.route('/', answerPageRoutes({ database, keys, log, proxies: config.FENGHUO_WEB_PROXIES }));
+  app.route('/', deskRoutes({ database, keys, publicUrl: config.FENGHUO_PUBLIC_URL }));
   const secrets = { sms: config.FENGHUO_GATEWAY_SECRET, voice: config.FENGHUO_VOICE_GATEWAY_SECRET };
   app.route('/', gatewayRoutes({ database, keys, secrets, door: gateway }));
-  const catchUp =
-    twilio && (await serveTwilio(app, { database, keys, log, publicUrl: config.FENGHUO_PUBLIC_URL }, twilio));
+  const catchUp = twilio && (await serveTwilio(app, { database, keys, log, ...spoken(config) }, twilio));
   app.get('/healthz', async (context) => {
     await database.query('select 1');
     return context.json({ ok: true });
@@ -71,7 +76,11 @@ export async function startWeb(input: {
   });
   const server = await listen(app, config);
   // At once: the end of an outage is written down by the first sign after it.
-  const showLife = () => void beatIntake(database).catch(() => undefined);
+  const showLife = () => {
+    void beatIntake(database).catch(() => undefined);
+    if (kindServed(config) === 'actual') void beat(database, ACTUAL_SIGN).catch(() => undefined);
+  };
+  void sayWhatIsServed(database, config).catch(() => undefined);
   showLife();
   const pulse = setInterval(showLife, LIVENESS_EVERY_MS);
   return {
@@ -88,6 +97,18 @@ export async function startWeb(input: {
     },
   };
 }
+
+/** Only of actual warnings somebody asks whether their providers are heard. */
+async function sayWhatIsServed(sql: Sql, config: Config): Promise<void> {
+  const kind = kindServed(config);
+  if (kind === 'exercise') return;
+  const [namespace, publicUrl] = [namespaceOf(config, kind), config.FENGHUO_PUBLIC_URL];
+  const senders = configuredSenders(config);
+  await sayServing(sql, { name: ACTUAL_SIGN, kind, part: 'web', senders, namespace, publicUrl });
+}
+
+/** What Twilio's door must know of us. */
+const spoken = (config: Config) => ({ publicUrl: config.FENGHUO_PUBLIC_URL, issuer: config.FENGHUO_ISSUER });
 
 /** Its routes, and the listing of what was not pushed. Loaded where it is configured: the library is large. */
 async function serveTwilio(app: Hono, input: Omit<TwilioInput, 'door'>, door: TwilioDoor) {

@@ -14,7 +14,7 @@ import { freePort } from '../runtime/processes.ts';
 import { testDatabase } from '../test/database.ts';
 import { recordingChannel, runUntilQuiet, TEST_KEYS } from '../test/harness/local-cascade.ts';
 import { guesses, visitAsScanner } from '../test/harness/scanner.ts';
-import { plantSmallTree, type SmallTree } from '../test/harness/small-tree.ts';
+import { anotherIncident, plantSmallTree, type SmallTree } from '../test/harness/small-tree.ts';
 import type { GatewayDoor } from './gateway.ts';
 import { startWeb } from './server.ts';
 import type { TwilioDoor } from './twilio.ts';
@@ -101,6 +101,7 @@ export async function startAnswerSite(
     log,
     said,
     async issue(change = {}) {
+      await anotherIncident(database);
       const { warningId } = await issueWarning(database, {
         hazard: '暴雨',
         level: 'red',

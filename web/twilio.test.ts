@@ -64,6 +64,16 @@ const answered = () =>
     [warningId],
   );
 
+it('a call that is a test says so, twice, in the language of whoever is called, and asks for nothing', async () => {
+  const [person] = await site.database.query<{ id: number }>(`select id from people order by id limit 1`);
+  const heard = await said(callHook(`test-${person?.id}-abc123.1`, 77));
+  expect(heard.match(/【测试】这是/g)).toHaveLength(2);
+  expect(heard).not.toContain('<Gather');
+  await site.database.query(`update people set language = 'en' where id = $1`, [person?.id]);
+  expect(await said(callHook(`test-${person?.id}-abc124.1`, 77))).toContain('contact test by');
+  expect(await said(callHook('test-999999-abc.1', 77))).toContain('没有这条预警');
+});
+
 const receipts = () =>
   site.database.query<{ state: ReceiptState; code: string | null; class: string | null; sender: string }>(
     'select state, code, class, sender from receipts order by at',

@@ -12,9 +12,10 @@ import { answerByReplies } from '../operations/answers.ts';
 import type { InboundList } from '../operations/inbound-catch-up.ts';
 import { callText } from '../operations/call-text.ts';
 import { answerByKey } from '../operations/key-answers.ts';
+import { testCall } from '../operations/people-test.ts';
 import { takeReceipts } from '../operations/receipts.ts';
 import { limitBody } from './body.ts';
-import { askingTwiml, closingTwiml, nothingTwiml } from './call-words.ts';
+import { askingTwiml, closingTwiml, nothingTwiml, sayingTwiml } from './call-words.ts';
 
 const BODY_BYTES_MAX = 65_536;
 
@@ -65,6 +66,8 @@ export type TwilioInput = {
   log: (line: string) => void;
   /** Where Twilio reaches us; what a request says of its host is never asked. */
   publicUrl: string;
+  /** Who says so, in a call that is a test. */
+  issuer: string;
   door: TwilioDoor;
 };
 
@@ -105,7 +108,10 @@ export function twilioRoutes(input: TwilioInput): Hono {
   });
 
   signed('/twilio/voice/:reference', async (request, context) => {
-    const reference = parseReference(context.req.param('reference') ?? '');
+    const name = context.req.param('reference') ?? '';
+    const test = await testCall(database, name, input.issuer);
+    if (test) return twiml(context, sayingTwiml(test));
+    const reference = parseReference(name);
     const call = reference && (await callText(database, reference.deliveryId));
     if (!call || !maySay(door, call.kind)) return twiml(context, nothingTwiml());
     if (call.state !== 'open') return twiml(context, closingTwiml(call, call.state));

@@ -1,5 +1,5 @@
 /** The channels of one configuration, each with all its senders, and the keys of the answers that come back. */
-import { SegmentedMessage } from 'sms-segments-calculator';
+import { canRecall, type Recaller } from '../activities/recall.ts';
 import { capabilities } from '../capabilities.ts';
 import { createChatRobot } from '../channels/chat-robot.ts';
 import { createEmailChannel } from '../channels/email.ts';
@@ -12,11 +12,15 @@ import { createTwilioVoiceSender } from '../channels/twilio-voice.ts';
 import { createVoiceGateway } from '../channels/voice-gateway.ts';
 import { configuredSenders, twilioOf, type Config } from '../config.ts';
 import type { Sql } from '../db/database.ts';
-import { capabilityRefusal } from '../domain/capabilities.ts';
+import { takeRepeat } from '../db/repeats.ts';
+import { capabilityRefusal, mayHoldLink, profileOf } from '../domain/capabilities.ts';
 import type { AnswerKeys } from '../domain/links.ts';
 import type { ChannelPort, OutgoingMessage, SenderPort } from '../domain/ports.ts';
+import { resultOf } from '../domain/results.ts';
 import { CHANNELS } from '../domain/rules.ts';
 import { createDesk } from './desk.ts';
+import { smsParts } from './sms-parts.ts';
+import type { BoundConfig } from './wall.ts';
 
 /** The keys behind links and numbers of answers. */
 export function answerKeys(config: Config): AnswerKeys {
@@ -28,20 +32,24 @@ export function answerKeys(config: Config): AnswerKeys {
  * would the people.
  */
 export function createChannels(
-  config: Config,
+  config: BoundConfig,
   database: Sql,
   log: (line: string) => void,
-): { channels: ChannelPort[]; close(): Promise<void> } {
-  const live = config.FENGHUO_CHANNELS === 'live';
-  const senders = configuredSenders(config).map((id) => byCountry(createSender(id, config, live)));
+): { channels: ChannelPort[]; recallers: Recaller[]; close(): Promise<void> } {
+  const live = config.serves === 'actual';
+  const parts = smsParts(config.FENGHUO_ISSUER);
+  const senders = configuredSenders(config).map((id) =>
+    byCountry(createSender(id, config, live), { database, parts }),
+  );
   const desk = createDesk({
     database,
     log,
+    serves: config.serves,
     senders: senders.map(({ id, channel }) => ({
       id,
       channel,
       perSecond: perSecondOf(id, config),
-      ...(channel === 'sms' && { parts: smsParts(config.FENGHUO_ISSUER) }),
+      ...(channel === 'sms' && { parts: (message: OutgoingMessage) => parts(message.text) }),
     })),
   });
   const channels = CHANNELS.map((channel) => {
@@ -54,6 +62,7 @@ export function createChannels(
   });
   return {
     channels,
+    recallers: senders.filter(canRecall),
     close: async () => {
       await Promise.all(channels.map((channel) => channel.close()));
       await desk.close();
@@ -78,6 +87,7 @@ function createSender(id: string, config: Config, live: boolean): SenderPort {
         secret: config.FENGHUO_GATEWAY_SECRET ?? '',
         signature: config.FENGHUO_ISSUER,
         templates: config.FENGHUO_GATEWAY_TEMPLATES,
+        recallPath: config.FENGHUO_GATEWAY_RECALL_PATH,
         live,
       });
     case 'voice-gateway':
@@ -85,6 +95,8 @@ function createSender(id: string, config: Config, live: boolean): SenderPort {
         url: url(config.FENGHUO_VOICE_GATEWAY_URL),
         secret: config.FENGHUO_VOICE_GATEWAY_SECRET ?? '',
         templates: config.FENGHUO_GATEWAY_TEMPLATES,
+        recallPath: config.FENGHUO_VOICE_GATEWAY_RECALL_PATH,
+        listPath: config.FENGHUO_VOICE_GATEWAY_LIST_PATH,
         live,
       });
     case 'loudspeaker':
@@ -115,11 +127,33 @@ function createSender(id: string, config: Config, live: boolean): SenderPort {
   }
 }
 
+/** The smallest part, of a long SMS in UCS-2; without counting, the text comes to no more parts. A signature has few characters. */
+const UNITS_PER_PART = 66;
+const SIGNATURE_MOST = 40;
+
 /** The sender, which also refuses what its country's rules do not let it carry. */
-function byCountry(sender: SenderPort): SenderPort {
+export function byCountry(
+  sender: SenderPort,
+  { database, parts }: { database: Sql; parts: (text: string) => number },
+): SenderPort {
+  const partsOf = (text: string | undefined) =>
+    text === undefined || sender.channel !== 'sms'
+      ? undefined
+      : { atMost: Math.ceil((text.length + SIGNATURE_MOST) / UNITS_PER_PART), count: () => parts(text) };
   return {
     ...sender,
-    refuses: (address) => sender.refuses(address) ?? capabilityRefusal(capabilities(), sender.id, address),
+    links: (address) => mayHoldLink(capabilities(), sender.id, address),
+    refuses: (address, text) =>
+      sender.refuses(address, text) ?? capabilityRefusal(capabilities(), sender, address, partsOf(text)),
+    send: async (message) => {
+      const { address, text } = message;
+      const most = profileOf(capabilities(), sender.id, address)?.repeatsPerDay ?? null;
+      if (most === null) return sender.send(message);
+      const taken = await takeRepeat(database, { sender: sender.id, address, text, most }).catch(() => null);
+      // Without PostgreSQL nobody knows how often it went: later, when it is back.
+      if (taken === null) return resultOf('temporary');
+      return taken ? sender.send(message) : resultOf('repeated-too-often');
+    },
   };
 }
 
@@ -135,9 +169,4 @@ function perSecondOf(id: string, config: Config): number | null {
     ntfy: config.FENGHUO_NTFY_PER_SECOND,
   };
   return rates[id] ?? null;
-}
-
-/** Providers count parts, and the gateway's signature is part of the text. */
-function smsParts(issuer: string): (message: OutgoingMessage) => number {
-  return ({ text }) => new SegmentedMessage(`【${issuer}】${text}`).segmentsCount;
 }

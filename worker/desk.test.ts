@@ -41,6 +41,7 @@ function openDesk(change: Partial<DeskSender>[] = [{}]): Desk {
     },
   };
   const desk = createDesk({
+    serves: 'exercise',
     database: counting,
     senders: change.map((one, place) => ({ id: `s${place}`, channel: 'sms', perSecond: null, ...one })),
     log: (line) => void lines.push(line),
@@ -156,7 +157,7 @@ describe('a circuit', () => {
   it('closes in its own worker though PostgreSQL is away', async () => {
     const away: Sql = { query: () => Promise.reject(new Error('away')) };
     const senders: DeskSender[] = [{ id: 's0', channel: 'sms', perSecond: null }];
-    const desk = createDesk({ database: away, senders, log: () => undefined });
+    const desk = createDesk({ serves: 'exercise', database: away, senders, log: () => undefined });
     expect(desk.closedForMs('s0')).toBe(0);
     desk.heard('s0', resultOf('config'), false);
     expect(desk.closedForMs('s0')).toBeGreaterThan(0);

@@ -15,6 +15,7 @@ import {
 } from '../db/senders.ts';
 import type { Sql } from '../db/database.ts';
 import { closedMs, FAILURES_MOST, newsOf, type SenderNews } from '../domain/circuits.ts';
+import type { WarningKind } from '../domain/kinds.ts';
 import { LEVELS } from '../domain/levels.ts';
 import type { OutgoingMessage, SendResult } from '../domain/ports.ts';
 import type { SenderDesk } from '../domain/routing.ts';
@@ -63,19 +64,30 @@ type Desked = {
 
 export type Desk = SenderDesk & { close(): Promise<void> };
 
+/** The row of a sender of one kind: live senders and stand-ins of the same name never share a rate or a circuit. */
+export function senderRow(serves: WarningKind, id: string): string {
+  return serves === 'actual' ? `actual ${id}` : id;
+}
+
 export function createDesk(input: {
   database: Sql;
   senders: readonly DeskSender[];
   log: (line: string) => void;
+  /** Whose rates and circuits these are: a stand-in that fails never stops the live sender of the same name. */
+  serves: WarningKind;
 }): Desk {
   const { database, senders, log } = input;
+  const rowOf = (id: string) => senderRow(input.serves, id);
   let registering: Promise<void> | null = null;
   let readAt = -Infinity;
   const underWay = new Set<Promise<unknown>>();
 
   /** Known to PostgreSQL before anything else is asked of it; tried again with the next message where it failed. */
   function registered(): Promise<void> {
-    registering ??= registerSenders(database, senders).catch((error: unknown) => {
+    registering ??= registerSenders(
+      database,
+      senders.map((sender) => ({ ...sender, id: rowOf(sender.id) })),
+    ).catch((error: unknown) => {
       registering = null;
       throw error;
     });
@@ -96,7 +108,7 @@ export function createDesk(input: {
       const { id, perSecond } = sender;
       const reserve: Parameters<typeof keepTurns>[0]['reserve'] = async (ask) => {
         await registered();
-        return reserveTurns(database, { ...ask, id, leadMs: LEAD_MS, share: SHARE });
+        return reserveTurns(database, { ...ask, id: rowOf(id), leadMs: LEAD_MS, share: SHARE });
       };
       return [
         id,
@@ -125,7 +137,7 @@ export function createDesk(input: {
     inBackground(async () => {
       const askedAt = performance.now();
       for (const { id, closedForMs, reason, failures } of await readSenderHealth(database)) {
-        const one = desked.get(id);
+        const one = [...desked.values()].find(({ sender }) => rowOf(sender.id) === id);
         // What changed here since is newer than what was read.
         if (!one || one.changedAt > askedAt) continue;
         one.circuit = { reason, failures, until: performance.now() + closedForMs };
@@ -160,7 +172,7 @@ export function createDesk(input: {
     if (one.probing) return false;
     one.probing = true;
     const taken = await registered()
-      .then(() => takeProbe(database, one.sender.id, PROBE_LEASE_MS))
+      .then(() => takeProbe(database, rowOf(one.sender.id), PROBE_LEASE_MS))
       .catch(() => false);
     if (!taken) one.probing = false;
     change(one, { ...one.circuit, until: performance.now() + (taken ? PROBE_LEASE_MS : READ_EVERY_MS) });
@@ -203,7 +215,7 @@ export function createDesk(input: {
     // Nothing to halve without a rate: then the message alone comes later.
     if (!one.turns || now < one.slowedUntil - SLOWED_MS + READ_EVERY_MS) return;
     one.slowedUntil = now + SLOWED_MS;
-    inBackground(() => slowSender(database, one.sender.id, SLOWED_MS));
+    inBackground(() => slowSender(database, rowOf(one.sender.id), SLOWED_MS));
   }
 
   function close(one: Desked, { news, reason, othersCanCarry }: Word<ClosingNews>): void {
@@ -215,14 +227,14 @@ export function createDesk(input: {
     one.probing = false;
     one.failuresInARow = 0;
     log(`The sender ${one.sender.id} takes nothing (${reason}): it is tried again in ${forMs / 1000} s.`);
-    inBackground(() => closeSender(database, { id: one.sender.id, reason, forMs, failures }));
+    inBackground(() => closeSender(database, { id: rowOf(one.sender.id), reason, forMs, failures }));
   }
 
   function open(one: Desked): void {
     change(one, { reason: null, failures: 0, until: 0 });
     one.probing = false;
     log(`The sender ${one.sender.id} takes messages again.`);
-    inBackground(() => openSender(database, one.sender.id));
+    inBackground(() => openSender(database, rowOf(one.sender.id)));
   }
 
   function change(one: Desked, circuit: Desked['circuit']): void {

@@ -3,9 +3,14 @@ import { gatewayReceipt, type GatewaySender } from '../channels/gateway-receipts
 import { createSmsBack } from '../channels/sms-back.ts';
 import { createTwilioInbound, type TwilioInbound } from '../channels/twilio-inbound.ts';
 import { callReport, isMachine, messageReport } from '../channels/twilio-results.ts';
-import { twilioOf, type Config } from '../config.ts';
+import { twilioOf } from '../config.ts';
+import { openDatabase } from '../db/database.ts';
 import type { Receipt } from '../domain/receipts.ts';
 import type { ReplyKind } from '../domain/reply-texts.ts';
+import { backTurns } from './back-turns.ts';
+import { senderRow } from './desk.ts';
+import { smsParts } from './sms-parts.ts';
+import type { BoundConfig } from './wall.ts';
 
 export type Doors = {
   gateway: {
@@ -34,12 +39,21 @@ type TwilioDoor = {
 };
 
 /** Without a gateway nothing is said back; what it pushes is read all the same. */
-export function createDoors(config: Config): Doors {
+export function createDoors(config: BoundConfig): Doors {
   const { FENGHUO_GATEWAY_URL: url, FENGHUO_GATEWAY_SECRET: secret, FENGHUO_ISSUER: signature } = config;
-  const live = config.FENGHUO_CHANNELS === 'live';
+  const live = config.serves === 'actual';
   const { back: template } = config.FENGHUO_GATEWAY_TEMPLATES;
+  const perSecond = config.FENGHUO_GATEWAY_PER_SECOND ?? null;
+  const database =
+    perSecond === null
+      ? null
+      : openDatabase({ url: config.DATABASE_URL, schema: config.FENGHUO_SCHEMA, connectionsMost: 1 });
+  const sender = { id: senderRow(config.serves, 'sms-gateway'), channel: 'sms' as const, perSecond };
+  const turn = database && backTurns(database, sender, smsParts(signature));
   const back =
-    url && secret ? createSmsBack({ url, secret, signature, live, ...(template ? { template } : {}) }) : null;
+    url && secret
+      ? createSmsBack({ url, secret, signature, live, ...(template && { template }), ...(turn && { turn }) })
+      : null;
   const account = twilioOf(config);
   const twilio = account && {
     ...account,
@@ -50,6 +64,7 @@ export function createDoors(config: Config): Doors {
     twilio,
     close: async () => {
       await Promise.all([back?.close(), twilio?.inbound.close()]);
+      await database?.close();
     },
   };
 }

@@ -1,8 +1,8 @@
 /** The schedule of practice: Temporal starts the round, so it survives restarts, and never runs twice at once. */
 import { Client, Connection, ScheduleNotFoundError, ScheduleOverlapPolicy } from '@temporalio/client';
-import { temporalOf, type Config } from '../config.ts';
+import { kindServed, namespaceOf, temporalOf, type Config } from '../config.ts';
 import { practice, type PracticeInput } from '../workflows/practice.ts';
-import { kindServed, queuesOf } from './queues.ts';
+import { queuesOf } from './queues.ts';
 
 export type PracticeSchedule = { everyMs: number; nextAt: number | null };
 
@@ -73,7 +73,7 @@ const idOf = (config: Config) => `${config.FENGHUO_SCHEMA}-${kindServed(config)}
 async function withClient<T>(config: Config, work: (client: Client) => Promise<T>): Promise<T> {
   const connection = await Connection.connect(temporalOf(config));
   try {
-    return await work(new Client({ connection, namespace: config.TEMPORAL_NAMESPACE }));
+    return await work(new Client({ connection, namespace: namespaceOf(config, kindServed(config)) }));
   } finally {
     await connection.close();
   }

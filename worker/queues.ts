@@ -2,16 +2,9 @@
  * Task queues: one set for exercises, one for actual warnings, and in each a queue per channel, so that none delays another.
  * The schema is part of each name: installations that share a Temporal namespace never take each other's work.
  */
-import type { Config } from '../config.ts';
+import type { WarningKind } from '../domain/kinds.ts';
 import type { Lane } from '../workflows/cell-loop.ts';
 import { CHANNELS, type Channel } from '../domain/rules.ts';
-
-export type WarningKind = 'exercise' | 'actual';
-
-/** Which warnings this configuration may carry: live senders never see an Exercise, stand-ins nothing else. */
-export function kindServed(config: Config): WarningKind {
-  return config.FENGHUO_CHANNELS === 'live' ? 'actual' : 'exercise';
-}
 
 /**
  * What shares a queue. Households are many and officials are awaited: a page of 1,000 households must not stand before the

@@ -7,6 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { ringableCells, type RingableCell } from '../db/ringing.ts';
 import { isUnreachable, type Database } from '../db/database.ts';
+import type { WarningKind } from '../domain/kinds.ts';
 import { cell, doorbell } from '../workflows/cell.ts';
 import { queuesOf } from './queues.ts';
 
@@ -24,7 +25,7 @@ export type Ringer = { stop(): Promise<void> };
 export function startRinger(input: {
   database: Database;
   client: Client;
-  kind: 'exercise' | 'actual';
+  kind: WarningKind;
   log: (line: string) => void;
 }): Ringer {
   const stopping = new AbortController();
@@ -53,7 +54,7 @@ async function ringUntil(signal: AbortSignal, input: Parameters<typeof startRing
 async function ring(input: Parameters<typeof startRinger>[0], target: RingableCell): Promise<void> {
   const queues = queuesOf(input.database.schema, input.kind);
   await input.client.workflow.signalWithStart(cell, {
-    workflowId: `${input.database.schema}-w${target.warningId}-c${target.cellId}-i${target.incarnation}`,
+    workflowId: `${input.database.schema}-${input.kind}-w${target.warningId}-c${target.cellId}-i${target.incarnation}`,
     taskQueue: queues.cells,
     args: [{ cellId: target.cellId, level: target.level, pageQueues: queues.pages }],
     signal: doorbell,

@@ -4,13 +4,15 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { proveSome, type Proved } from '../activities/prove.ts';
 import { sendPage, type SendPageDependencies } from '../activities/send-page.ts';
-import type { Config } from '../config.ts';
 import { openDatabase } from '../db/database.ts';
 import { createProvingStore } from '../db/proving.ts';
 import { createPageStore } from '../db/page-store.ts';
+import { createRecallStore } from '../db/recalls.ts';
 import type { ChannelPort, SendResult } from '../domain/ports.ts';
 import type { Channel } from '../domain/rules.ts';
 import { answerKeys, createChannels } from './channels.ts';
+import { startRecaller } from './recaller.ts';
+import type { BoundConfig } from './wall.ts';
 import type { Outcomes, SendReply, SendRequest } from './senders.ts';
 
 // Contexts that are made after the workflows' begin without stacks of errors; see worker.ts.
@@ -23,7 +25,7 @@ const PROVED_AT_ONCE = 500;
 
 const port = parentPort;
 if (!port) throw new Error('this file runs as a thread of a worker');
-const config = workerData as Config;
+const config = workerData as BoundConfig;
 const say = (reply: SendReply) => port.postMessage(reply);
 
 const database = openDatabase({
@@ -35,6 +37,15 @@ const database = openDatabase({
 let outcomes: Outcomes = [];
 const created = createChannels(config, database, (line) => say({ kind: 'log', line }));
 const channels = created.channels.map(counted);
+
+const { recallers: senders } = created;
+const recaller =
+  senders.length > 0
+    ? startRecaller({
+        senders,
+        store: createRecallStore(database, { serves: config.serves, senders: senders.map(({ id }) => id) }),
+      })
+    : null;
 
 port.on('message', (request: SendRequest) => {
   switch (request.kind) {
@@ -89,6 +100,7 @@ function dependenciesOf(name: Channel): SendPageDependencies {
   if (!channel) throw new RangeError(`there is no channel ${name}`);
   return {
     store: createPageStore(database),
+    serves: config.serves,
     channel,
     keys: answerKeys(config),
     publicUrl: config.FENGHUO_PUBLIC_URL,
@@ -98,6 +110,7 @@ function dependenciesOf(name: Channel): SendPageDependencies {
 }
 
 async function close(): Promise<void> {
+  await recaller?.stop();
   await created.close();
   await database.close();
   port?.close();

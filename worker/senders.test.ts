@@ -26,7 +26,7 @@ function start(input: {
 }): Promise<Senders> {
   const { environment = {}, lines = [] } = input;
   return startSenders({
-    config: readConfig({ ...ENVIRONMENT, ...environment }),
+    config: { ...readConfig({ ...ENVIRONMENT, ...environment }), serves: 'exercise' },
     ...(input.entry ? { entry: input.entry } : {}),
     log: (line) => void lines.push(line),
     onOutcomes: () => undefined,

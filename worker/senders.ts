@@ -5,9 +5,9 @@
 import { Worker } from 'node:worker_threads';
 import type { Proved } from '../activities/prove.ts';
 import type { SendPageResult } from '../activities/send-page.ts';
-import type { Config } from '../config.ts';
 import type { SendResult } from '../domain/ports.ts';
 import type { Channel } from '../domain/rules.ts';
+import type { BoundConfig } from './wall.ts';
 
 /** Messages since the last report. */
 export type Outcomes = { channel: Channel; outcome: SendResult['outcome']; count: number }[];
@@ -43,7 +43,7 @@ const SEND_THREAD = new URL('./send-thread.mjs', import.meta.url);
 
 /** Starts the thread; resolves when it takes pages, rejects where it ends before. */
 export async function startSenders(input: {
-  config: Config;
+  config: BoundConfig;
   log: (line: string) => void;
   onOutcomes: (outcomes: Outcomes) => void;
   /** @default the thread that sends */

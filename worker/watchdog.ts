@@ -23,6 +23,7 @@ import {
   type Trouble,
   type Watch,
 } from '../domain/watchdog.ts';
+import { tellOfWaiting, type WaitingWords } from './waiting.ts';
 
 /** Shouts that no mail server has taken yet; the oldest give way. */
 const UNSENT_MOST = 50;
@@ -42,6 +43,7 @@ export function startWatchdog(input: {
   config: Config;
   log: (line: string) => void;
   words: ShoutWords;
+  waiting: WaitingWords;
 }): RunningWatchdog {
   const { config } = input;
   const mail = operatorMail(config);
@@ -52,10 +54,13 @@ export function startWatchdog(input: {
     statementTimeoutMs: LOOK_EVERY_MS,
   });
   const dog = new Watchdog({ ...input, database, mail });
+  const waiting = { ...input, database, words: input.waiting };
   const stopping = new AbortController();
   const done = (async () => {
     while (!stopping.signal.aborted) {
       await dog.look();
+      // That PostgreSQL or a mail server is away was shouted above, or is logged.
+      await tellOfWaiting(waiting).catch(() => 0);
       await wait(LOOK_EVERY_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
     }
     await dog.close();

@@ -18,17 +18,20 @@ import {
   createProveActivities,
   createStepActivities,
 } from '../activities/activities.ts';
-import { temporalOf, type Config } from '../config.ts';
+import { configuredSenders, namespaceOf, temporalOf, type Config } from '../config.ts';
 import { openDatabase, type Database } from '../db/database.ts';
+import { sayServing } from '../db/kinds.ts';
 import { createStepStore } from '../db/step-store.ts';
 import { FenghuoError } from '../domain/errors.ts';
 import { CHANNELS } from '../domain/rules.ts';
 import type { Lane } from '../workflows/cell-loop.ts';
-import { kindServed, LANES, queuesOf, type WarningKind } from './queues.ts';
+import { LANES, queuesOf } from './queues.ts';
 import { exporter, messageCounter } from './metrics.ts';
-import { startPulse } from './pulse.ts';
+import { ownSign, startPulse } from './pulse.ts';
+import { startRecorder } from './recorder.ts';
 import { startRinger } from './ringer.ts';
 import { startSenders, type Senders } from './senders.ts';
+import { bindToKind, type BoundConfig } from './wall.ts';
 
 /** Pages one worker sends at once, by lane and channel. */
 const PAGES_AT_ONCE: Record<Lane, number> = { officials: 4, households: 2 };
@@ -42,41 +45,45 @@ export type RunningWorker = {
   stop(): Promise<void>;
 };
 
-/** Starts a worker with all queues of its kind, and its ringer. */
+/**
+ * Starts a worker with all queues of its kind, and its ringer. PostgreSQL has to answer: nothing starts before it is known that all
+ * senders are of this kind.
+ */
 export async function startWorker(input: {
   config: Config;
   log: (line: string) => void;
   /** Workflows kept in memory; 0 replays every one at every task, which the tests use to find nondeterminism. */
   maxCachedWorkflows?: number;
 }): Promise<RunningWorker> {
-  const { config, log } = input;
-  const kind = kindServed(config);
-  installRuntime(config, log);
+  const { log } = input;
+  installRuntime(input.config, log);
   keepNoStacks();
-  const connection = await connectWorker(config);
-  const clientConnection = await Connection.connect(temporalOf(config));
-  const client = new Client({ connection: clientConnection, namespace: config.TEMPORAL_NAMESPACE });
   const database = openDatabase({
-    url: config.DATABASE_URL,
-    schema: config.FENGHUO_SCHEMA,
+    url: input.config.DATABASE_URL,
+    schema: input.config.FENGHUO_SCHEMA,
     indexesOnly: true,
     connectionsMost: CONNECTIONS,
   });
-  const disconnect = async () => {
-    await database.close();
-    await clientConnection.close();
-    await connection.close();
-  };
   // What stays open would keep a process alive that could not start.
   const orUndo = async <T>(starting: Promise<T>, undo: () => Promise<void>): Promise<T> =>
     starting.catch(async (error: unknown) => {
       await undo();
       throw error;
     });
+  const config = await orUndo(bindToKind(input.config, database), () => database.close());
+  const { serves } = config;
+  const namespace = namespaceOf(config, serves);
+  const connection = await orUndo(connectWorker(config), () => database.close());
+  const clientConnection = await Connection.connect(temporalOf(config));
+  const client = new Client({ connection: clientConnection, namespace });
+  const disconnect = async () => {
+    await database.close();
+    await clientConnection.close();
+    await connection.close();
+  };
   const senders = await orUndo(startSenders({ config, log, onOutcomes: messageCounter(config) }), disconnect);
   const creating = createWorkers({
     config,
-    kind,
     connection,
     database,
     senders,
@@ -86,8 +93,21 @@ export async function startWorker(input: {
     await senders.close();
     await disconnect();
   });
-  const ringer = startRinger({ database, client, kind, log });
-  const pulse = startPulse({ database, connection: clientConnection, config, kind });
+  const name = ownSign(serves);
+  const said = {
+    name,
+    kind: serves,
+    part: 'worker',
+    namespace,
+    publicUrl: config.FENGHUO_PUBLIC_URL,
+  } as const;
+  await orUndo(sayServing(database, { ...said, senders: configuredSenders(config) }), async () => {
+    await senders.close();
+    await disconnect();
+  });
+  const ringer = startRinger({ database, client, kind: serves, log });
+  const recorder = startRecorder({ database, config, log });
+  const pulse = startPulse({ database, connection: clientConnection, namespace, name });
   const stop = () => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };
@@ -96,6 +116,7 @@ export async function startWorker(input: {
   void senders.ended.then(stop);
   const close = async () => {
     pulse.stop();
+    await recorder.stop();
     await ringer.stop();
     await senders.close();
     await disconnect();
@@ -118,18 +139,18 @@ export async function startWorker(input: {
 }
 
 async function createWorkers(input: {
-  config: Config;
-  kind: WarningKind;
+  config: BoundConfig;
   connection: NativeConnection;
   database: Database;
   senders: Senders;
   maxCached: number | undefined;
 }): Promise<Worker[]> {
   const { config, connection } = input;
-  const queues = queuesOf(config.FENGHUO_SCHEMA, input.kind);
+  const { serves } = config;
+  const queues = queuesOf(config.FENGHUO_SCHEMA, serves);
   const shared = {
     connection,
-    namespace: config.TEMPORAL_NAMESPACE,
+    namespace: namespaceOf(config, serves),
     shutdownGraceTime: '10 seconds',
   } as const;
   const cells = Worker.create({
@@ -137,7 +158,7 @@ async function createWorkers(input: {
     taskQueue: queues.cells,
     workflowBundle: await workflowBundle(),
     activities: {
-      ...createStepActivities({ store: createStepStore(input.database) }),
+      ...createStepActivities({ store: createStepStore(input.database), serves }),
       ...createProveActivities({ prove: (which) => input.senders.prove(which) }),
     },
     // A killed worker's sticky queue holds its cells back for this long.
@@ -150,7 +171,10 @@ async function createWorkers(input: {
       Worker.create({
         ...shared,
         taskQueue: queues.pages[lane][channel],
-        activities: createPageActivities({ send: (pageId) => input.senders.send(channel, pageId) }),
+        activities: createPageActivities({
+          serves,
+          send: (pageId) => input.senders.send(channel, pageId),
+        }),
         maxConcurrentActivityTaskExecutions: PAGES_AT_ONCE[lane],
       }),
     ),

@@ -25,6 +25,7 @@ const database = openDatabase({
   url: config.DATABASE_URL,
   schema: config.FENGHUO_SCHEMA,
   connectionsMost: 20,
+  asOwner: true,
 });
 const outcomes = createOutcomes(database);
 const sender = await SENDERS[process.argv[2] as RivalName]({ config, database, outcomes });

@@ -24,7 +24,7 @@ export async function takeBackup(database: Database, url: string): Promise<Backu
 
 /** A new schema with what the backup holds. */
 export async function restoreBackup(backup: Backup, schema: string): Promise<Database> {
-  const database = openDatabase({ url: backup.url, schema });
+  const database = openDatabase({ url: backup.url, schema, asOwner: true });
   await database.query(`drop schema if exists ${schema} cascade`);
   await migrate(database);
   await database.transaction(async (sql) => {
@@ -36,20 +36,21 @@ export async function restoreBackup(backup: Backup, schema: string): Promise<Dat
         `insert into ${name} overriding system value select * from json_populate_recordset(null::${name}, $1)`,
         [rows],
       );
-      await restoreSequence(sql, name);
+      await restoreSequences(sql, name);
     }
   });
   return database;
 }
 
-async function restoreSequence(sql: Sql, table: string): Promise<void> {
-  const [column] = await sql.query(
-    `select from pg_attribute where attrelid = $1::regclass and attname = 'id' and attidentity <> ''`,
+async function restoreSequences(sql: Sql, table: string): Promise<void> {
+  const columns = await sql.query<{ name: string }>(
+    `select attname as name from pg_attribute where attrelid = $1::regclass and attidentity <> ''`,
     [table],
   );
-  if (!column) return;
-  await sql.query(
-    `select setval(pg_get_serial_sequence($1, 'id'), (select coalesce(max(id), 0) + 1 from ${table}))`,
-    [table],
-  );
+  for (const { name } of columns) {
+    await sql.query(
+      `select setval(pg_get_serial_sequence($1, $2), (select coalesce(max(${name}), 0) + 1 from ${table}))`,
+      [table, name],
+    );
+  }
 }

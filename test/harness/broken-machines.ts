@@ -10,8 +10,40 @@ import type { Machine } from './virtual-cascade.ts';
 export type BrokenMachine = { name: string; foundBy: string; machine: Machine };
 
 const SAME_PATHS = 'same paths';
+const CARRIED = 'a carried answer stands, and its people hear of the change once';
 
 export const BROKEN_MACHINES: readonly BrokenMachine[] = [
+  {
+    name: 'a carried answer is forgotten, and the ladder starts',
+    foundBy: CARRIED,
+    machine: (unit, message, rules, now) =>
+      message.kind === 'answered' && message.carried ? nothing(unit) : advance(unit, message, rules, now),
+  },
+  {
+    name: 'whose answer was carried hears of no change',
+    foundBy: CARRIED,
+    machine: always((result) => ({
+      ...result,
+      sends: result.sends.filter(({ kind }) => kind !== 'change notice'),
+    })),
+  },
+  {
+    name: 'the change is told with each carried word anew',
+    foundBy: CARRIED,
+    machine: (unit, message, rules, now) => advance({ ...unit, changeNotice: null }, message, rules, now),
+  },
+  {
+    name: 'every answer is taken for a carried one',
+    foundBy: CARRIED,
+    machine: (unit, message, rules, now) =>
+      advance(unit, message.kind === 'answered' ? { ...message, carried: true } : message, rules, now),
+  },
+  {
+    name: 'an update does not stop what it supersedes',
+    foundBy: 'every unit ends',
+    machine: (unit, message, rules, now) =>
+      message.kind === 'superseded' ? nothing(unit) : advance(unit, message, rules, now),
+  },
   {
     name: 'what was received counts as done',
     foundBy: 'what was received is reminded of until it is done',

@@ -29,6 +29,7 @@ export const PROPERTIES: readonly Property[] = [
   { name: 'a unit concludes when all below it have', check: eachLife(concludes) },
   { name: 'the end report goes once, in time', check: eachLife(endReportOnce) },
   { name: 'what was received is reminded of until it is done', check: eachLife(doneInTime) },
+  { name: 'a carried answer stands, and its people hear of the change once', check: eachLife(changeNoticed) },
 ];
 
 /** The first property that fails, in one line. */
@@ -88,7 +89,7 @@ function lifeOf(history: History, unitId: UnitId): Life {
 }
 
 /** Persons' words with the time they reached the inbox. */
-function words(life: Life): (Fact & { arrivedAt: Instant; done: boolean })[] {
+function words(life: Life): (Fact & { arrivedAt: Instant; done: boolean; carried: boolean })[] {
   return life.arrivals.flatMap(({ at: arrivedAt, message }) =>
     message.kind === 'answered' || message.kind === 'cannot act'
       ? [
@@ -96,6 +97,7 @@ function words(life: Life): (Fact & { arrivedAt: Instant; done: boolean })[] {
             at: message.at,
             cannotAct: message.kind === 'cannot act',
             done: message.kind === 'answered' && message.answer === 'done',
+            carried: message.kind === 'answered' && message.carried === true,
             arrivedAt,
           },
         ]
@@ -287,7 +289,7 @@ function sendsBounded({ world, life }: View): string | null {
   // Windows double past the regular digests: as many more as doublings fit into the warning's life.
   const shortest = Math.min(digest.windowMs, digest.urgentWindowMs);
   const digestsMost = digest.regular + Math.ceil(Math.log2((world.expiresAt - START_AT) / shortest)) + 1;
-  const limit = ladder.length + TIERS.length + digestsMost + 1 + (world.rules.done?.remindersMost ?? 0);
+  const limit = ladder.length + TIERS.length + digestsMost + 2 + (world.rules.done?.remindersMost ?? 0);
   if (keys.filter((key) => key.startsWith('digest')).length > digestsMost)
     return 'more digests than the rules allow';
   return keys.length <= limit ? null : `${keys.length} sends, the limit is ${limit}`;
@@ -367,8 +369,9 @@ function doneInTime({ world, life, place }: View): string | null {
     if (index > 0 && at < (all[index - 1] ?? 0) + stage.againMs) return `reminded too soon at ${at}`;
   }
   if (doneAt < Infinity || spoken.length === 0 || spoken.some(({ cannotAct }) => cannotAct)) return null;
-  let dueAt = Math.min(...spoken.map(({ at }) => at)) + stage.withinMs;
   const arrivedAt = Math.min(...spoken.map((word) => word.arrivedAt));
+  // Of a word for the superseded warning the second stage runs from when it came here.
+  let dueAt = Math.min(...spoken.map((word) => (word.carried ? word.arrivedAt : word.at))) + stage.withinMs;
   for (let nth = 0; nth <= stage.remindersMost; nth++) {
     dueAt = done(world, Math.max(dueAt, arrivedAt));
     if (dueAt >= life.endedAt) return null;
@@ -377,6 +380,30 @@ function doneInTime({ world, life, place }: View): string | null {
     dueAt += stage.againMs;
   }
   return null;
+}
+
+/** Where nobody said that it cannot be done: then the ladder does not start, and the change is told at the opening, or when the word came. */
+function changeNoticed({ life, last }: View): string | null {
+  const notices = life.sends.filter(({ send }) => send.kind === 'change notice').map(({ at }) => at);
+  const spoken = words(life).filter(({ arrivedAt }) => arrivedAt < life.endedAt);
+  const carried = spoken.filter((word) => word.carried).map(({ arrivedAt }) => arrivedAt);
+  if (notices.length > 1) return `${notices.length} change notices`;
+  if (carried.length === 0) return notices.length > 0 ? 'a change notice, and no answer was carried' : null;
+  if (spoken.some(({ cannotAct }) => cannotAct) || last.openedAt === null || last.openedAt >= life.endedAt)
+    return null;
+  const cameAt = Math.min(...carried);
+  const dueAt = Math.max(last.openedAt, cameAt);
+  const rungs = life.sends.filter(({ send, at }) => send.kind === 'rung' && at >= cameAt);
+  if (cameAt <= last.openedAt && rungs.length > 0) return 'its ladder starts although its answer was carried';
+  const toldAt = Math.min(
+    Infinity,
+    ...life.arrivals.flatMap(({ at, message }) => (message.kind === 'handed off' ? [at] : [])),
+  );
+  if (toldAt === dueAt) return null;
+  const expected = toldAt > dueAt;
+  if (notices.length !== Number(expected))
+    return `${notices.length} change notices, expected ${Number(expected)}`;
+  return expected && notices[0] !== dueAt ? `change told at ${notices[0]}, due at ${dueAt}` : null;
 }
 
 function endReportOnce({ world, place, life, last }: View): string | null {

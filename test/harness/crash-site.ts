@@ -98,6 +98,7 @@ export async function startCrashSite(input: {
     url: installation.environment['DATABASE_URL'] ?? '',
     schema,
     lockTimeoutMs: 10_000,
+    asOwner: true,
   });
   const stop = async () => {
     await database.query(`drop schema if exists ${schema} cascade`).catch(() => undefined);

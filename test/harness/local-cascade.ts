@@ -59,7 +59,7 @@ export async function runUntilQuiet(
       [warningId],
     );
     for (const { id } of cells) {
-      const result = await stepCell(steps, { cellId: id, withCounts: true });
+      const result = await stepCell(steps, { cellId: id, withCounts: true, serves: 'exercise' });
       if (result.took > 0 || result.more) busy = true;
       for (const page of result.openPages) {
         const channel = channels.find((candidate) => candidate.channel === page.channel);
@@ -67,6 +67,7 @@ export async function runUntilQuiet(
         const sent = await sendPage(
           {
             store: pages,
+            serves: 'exercise',
             channel,
             keys: TEST_KEYS,
             publicUrl: 'http://answers.example',
@@ -75,7 +76,7 @@ export async function runUntilQuiet(
           },
           page.pageId,
         );
-        if (sent.ended) busy = true;
+        if (sent.ended || sent.againInMs === 0) busy = true;
       }
     }
   }

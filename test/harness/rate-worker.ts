@@ -12,6 +12,7 @@ import { createDesk } from '../../worker/desk.ts';
 const [schema = '', url = '', perSecond = '', underWay = ''] = process.argv.slice(2);
 const database = openDatabase({ url: process.env['DATABASE_URL'] ?? '', schema, indexesOnly: true });
 const desk = createDesk({
+  serves: 'exercise',
   database,
   senders: [{ id: 'sms-gateway', channel: 'sms', perSecond: Number(perSecond) }],
   log: (line) => process.stderr.write(`${line}\n`),

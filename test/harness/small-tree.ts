@@ -79,3 +79,8 @@ export async function holdPost(
     [unitId, personId, rank],
   );
 }
+
+/** What is issued next is the first of its incident, whatever was issued before: no urgency has risen. */
+export async function anotherIncident(database: Database): Promise<void> {
+  await database.query('update warnings set retracted = true where not retracted');
+}

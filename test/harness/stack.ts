@@ -12,6 +12,7 @@ import { startSandbox, type Sandbox, type SandboxOptions } from '../../sandbox/s
 import { startWeb, type RunningWeb } from '../../web/server.ts';
 import { answerKeys } from '../../worker/channels.ts';
 import { createDoors } from '../../worker/doors.ts';
+import { bindToKind } from '../../worker/wall.ts';
 import { startWorker, type RunningWorker } from '../../worker/worker.ts';
 import { testDatabase } from '../database.ts';
 
@@ -46,6 +47,8 @@ export async function startStack(
     twilio?: boolean;
     /** Calls go by the voice gateway. */
     voiceGateway?: boolean;
+    /** Beside it loudspeakers, a robot of a work chat, and ntfy. */
+    allHttp?: boolean;
     /** Further variables of the configuration. */
     variables?: Record<string, string>;
   } = {},
@@ -65,8 +68,13 @@ export async function startStack(
     ...(options.twilio
       ? { twilio: { ...TWILIO, inboundUrl: `${publicUrl}/twilio/inbound#rc=4&rp=ct,rt,5xx`, port: 0 } }
       : {}),
-    ...(options.voiceGateway
-      ? { http: { port: 0, secrets: { voice: secret, loudspeaker: '', robot: '', ntfyToken: '' } } }
+    ...(options.voiceGateway || options.allHttp
+      ? {
+          http: {
+            port: 0,
+            secrets: { voice: secret, loudspeaker: secret, robot: secret, ntfyToken: secret },
+          },
+        }
       : {}),
     ...(options.faults ? { faults: options.faults } : {}),
     ...(options.model ? { model: options.model } : {}),
@@ -93,10 +101,20 @@ export async function startStack(
     ...(sandbox.httpUrl === null
       ? {}
       : { FENGHUO_VOICE_GATEWAY_URL: sandbox.httpUrl, FENGHUO_VOICE_GATEWAY_SECRET: secret }),
+    ...(options.allHttp && sandbox.httpUrl
+      ? {
+          FENGHUO_LOUDSPEAKER_URL: sandbox.httpUrl,
+          FENGHUO_LOUDSPEAKER_SECRET: secret,
+          FENGHUO_CHAT_ROBOT_URL: `${sandbox.httpUrl}/robot/send?access_token=t`,
+          FENGHUO_CHAT_ROBOT_SECRET: secret,
+          FENGHUO_NTFY_URL: sandbox.httpUrl,
+          FENGHUO_NTFY_TOKEN: secret,
+        }
+      : {}),
     FENGHUO_GATEWAY_SECRET: secret,
     ...options.variables,
   });
-  const doors = createDoors(config);
+  const doors = createDoors(await bindToKind(config, database));
   const web = await startWeb({ config, keys: answerKeys(config), log, ...doors });
   const workers: RunningWorker[] = [];
   return {

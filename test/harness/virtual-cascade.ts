@@ -6,6 +6,7 @@
  * order: cells take turns at random, batches are shuffled, and a turn stops after `most` letters.
  */
 import { turnCell, type Letter, type Need, type Supply } from '../../domain/cascade.ts';
+import type { Ending } from '../../domain/revisions.ts';
 import type { Instant } from '../../domain/time.ts';
 import { advance, nextDeadline, newUnit, type UnitId, type UnitState } from '../../domain/unit.ts';
 import { Agenda } from './agenda.ts';
@@ -29,10 +30,11 @@ export type Running = {
 
 type Happening =
   | { kind: 'letter'; letter: Letter }
-  | { kind: 'word'; unitId: UnitId; word: Word }
+  /** `saidAt` of the superseded warning, where it was carried over. */
+  | { kind: 'word'; unitId: UnitId; word: Word; saidAt?: Instant }
   | { kind: 'attempt'; unitId: UnitId; rung: number; model: DeliveryModel }
   | { kind: 'timer'; unitId: UnitId }
-  | { kind: 'end'; how: 'cancelled' | 'expired' };
+  | { kind: 'end'; how: Ending };
 
 /** No cascade of 200 units needs more turns; past it the machine does not come to rest. */
 const TURNS_MAX = 200_000;
@@ -91,7 +93,9 @@ class VirtualCascade {
         this.plan(world.startAt, { kind: 'letter', letter: { unitId, message: { kind: 'opened' } } });
     }
     for (const { unitId, at, word } of world.unasked) this.plan(at, { kind: 'word', unitId, word });
-    if (world.cancelAt !== null) this.plan(world.cancelAt, { kind: 'end', how: 'cancelled' });
+    for (const { unitId, at, saidAt, word } of world.carried)
+      this.plan(at, { kind: 'word', unitId, word, saidAt });
+    if (world.cancelAt !== null) this.plan(world.cancelAt, { kind: 'end', how: world.endsBy });
     this.plan(world.expiresAt, { kind: 'end', how: 'expired' });
     while (!this.agenda.empty && this.turns < TURNS_MAX) this.liveOneInstant();
     return this.recorder.history(this.units, this.turns < TURNS_MAX);
@@ -105,7 +109,8 @@ class VirtualCascade {
     const due = new Set<UnitId>();
     // Facts first: what the guard reads is committed before any step sees its letter.
     for (const { at, item } of happenings) {
-      if (item.kind === 'word') this.hear(item.unitId, at, item.word);
+      if (item.kind === 'word')
+        this.hear(item.unitId, item.saidAt ?? at, item.word, item.saidAt !== undefined);
       else if (item.kind === 'end') this.end(item.how);
       else if (item.kind === 'timer') due.add(item.unitId);
     }
@@ -131,11 +136,14 @@ class VirtualCascade {
     for (const unitId of this.turn(cell, [], mates)) due.delete(unitId);
   }
 
-  private hear(unitId: UnitId, at: Instant, word: Word): void {
+  private hear(unitId: UnitId, at: Instant, word: Word, carried: boolean): void {
     this.recorder.fact(unitId, { at, cannotAct: word === 'cannot act' });
     this.arrive({
       unitId,
-      message: word === 'cannot act' ? { kind: 'cannot act', at } : { kind: 'answered', at, answer: word },
+      message:
+        word === 'cannot act'
+          ? { kind: 'cannot act', at }
+          : { kind: 'answered', at, answer: word, ...(carried && { carried }) },
     });
   }
 
@@ -144,7 +152,7 @@ class VirtualCascade {
     this.post([letter]);
   }
 
-  private end(how: 'cancelled' | 'expired'): void {
+  private end(how: Ending): void {
     this.recorder.warningEnds(this.now);
     this.post([...this.units.keys()].map((unitId): Letter => ({ unitId, message: { kind: how } })));
   }

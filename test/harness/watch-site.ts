@@ -58,7 +58,12 @@ export async function startWatchSite(input: {
     await owner.ready();
     return owner;
   };
-  const database = openDatabase({ url: postgres.url, schema: 'fenghuo', statementTimeoutMs: 200_000 });
+  const database = openDatabase({
+    url: postgres.url,
+    schema: 'fenghuo',
+    statementTimeoutMs: 200_000,
+    asOwner: true,
+  });
   await migrate(database);
   await plantSmallTree(database);
   const request = { hazard: '暴雨', level: 'red', areas: ['城'], issuer: '城气象台', expires: '+6h' };

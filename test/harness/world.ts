@@ -45,6 +45,10 @@ export type World = {
   outage: { from: Instant; to: Instant } | null;
   /** Words that follow no message of ours: before the first send, and after the end. */
   unasked: { unitId: UnitId; at: Instant; word: Word }[];
+  /** Of an update: words said of the superseded warning, which arrive when it is issued, or late. */
+  carried: { unitId: UnitId; at: Instant; saidAt: Instant; word: Word }[];
+  /** What ends it at `cancelAt`. */
+  endsBy: 'cancelled' | 'superseded';
   deliveries(unitId: UnitId, rung: number): DeliveryModel[];
 };
 
@@ -65,6 +69,8 @@ const KEY = {
   unasked: 8,
   tie: 9,
   outcome: 10,
+  carried: 11,
+  end: 12,
 };
 
 export function worldOf(seed: number): World {
@@ -98,6 +104,8 @@ export function worldOf(seed: number): World {
     expiresAt,
     outage,
     unasked,
+    carried: carriedOf(draw, [...places.keys()], lastsMs),
+    endsBy: draw(KEY.end, 0) < 0.5 ? 'superseded' : 'cancelled',
     deliveries: (unitId, rung) => deliveriesOf({ draw, manner, temper, rules }, unitId, rung),
   };
 }
@@ -265,6 +273,20 @@ function unaskedOf(
     const at = START_AT + Math.floor(draw(KEY.unasked, unitId, nth, 3) ** 3 * 1.2 * world.lastsMs);
     return [{ unitId, at: tied ? (world.cancelAt ?? START_AT) : at, word }];
   });
+}
+
+/** In a third of the worlds the warning is an update that asks for no new answers: some units have given theirs. */
+function carriedOf(draw: Draw, unitIds: readonly UnitId[], lastsMs: number): World['carried'] {
+  if (draw(KEY.carried, 0) >= 1 / 3) return [];
+  return unitIds.flatMap((unitId) =>
+    [0, 1].flatMap((nth) => {
+      if (draw(KEY.carried, unitId, nth) >= 0.3) return [];
+      const late = draw(KEY.carried, unitId, nth, 1) < 0.3;
+      const at = START_AT + (late ? Math.floor(draw(KEY.carried, unitId, nth, 2) ** 3 * lastsMs) : 0);
+      const saidAt = START_AT - 1 - Math.floor(draw(KEY.carried, unitId, nth, 3) * 60 * MINUTE_MS);
+      return [{ unitId, at, saidAt, word: wordOf(draw(KEY.carried, unitId, nth, 4)) }];
+    }),
+  );
 }
 
 function wordOf(draw: number): Word {

@@ -29,6 +29,8 @@ export type Backend = {
   issue(process: Process): Promise<void>;
   /** False where the warning was over. */
   cancel(process: Process): Promise<boolean>;
+  /** Another warning takes its place; false where it was over. */
+  supersede(process: Process): Promise<boolean>;
   /** `lateMs` passes between the insert and the commit. */
   answer(process: Process, act: Act, lateMs: number): Promise<void>;
   poison(process: Process, unitId: UnitId): Promise<void>;

@@ -1,6 +1,7 @@
 /** The providers and the people behind them: what was taken stands in a ledger that nobody else writes. */
 import { answerNumber, recipientName, type AnswerKeys } from '../../domain/links.ts';
 import type { ChannelPort, OutgoingMessage, SendResult } from '../../domain/ports.ts';
+import type { WarningKind } from '../../domain/kinds.ts';
 import { CHANNELS, type Channel } from '../../domain/rules.ts';
 import type { Instant } from '../../domain/time.ts';
 import type { AnswerKind } from '../../domain/unit.ts';
@@ -47,6 +48,11 @@ export class FarSide {
     this.scheduler = link.scheduler;
     this.counts = counts;
     this.draw = drawsOf(world.data.seed);
+  }
+
+  /** What the world's workers are told to serve; their channels may be wired for the other kind. */
+  get serves(): WarningKind {
+    return this.world.data.kind;
   }
 
   channel(process: Process, channel: Channel): ChannelPort {

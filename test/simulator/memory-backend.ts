@@ -72,6 +72,14 @@ export class MemoryBackend implements Backend {
   }
 
   cancel(process: Process): Promise<boolean> {
+    return this.end(process, 'cancelled');
+  }
+
+  supersede(process: Process): Promise<boolean> {
+    return this.end(process, 'superseded');
+  }
+
+  private end(process: Process, how: 'cancelled' | 'superseded'): Promise<boolean> {
     const { db } = this;
     return db.transaction(process, 'office', async (tx) => {
       await tx.statement();
@@ -81,7 +89,7 @@ export class MemoryBackend implements Backend {
       if (warning.status !== 'open') return false;
       const endedAt = db.now;
       tx.write(() => {
-        warning.status = 'cancelled';
+        warning.status = how;
         warning.endedAt = endedAt;
         warning.endCommittedAt = db.now;
       });
@@ -268,6 +276,8 @@ function warningOf(world: SimulatedWorld, now: number): WarningRow {
     expiresAt: now + lastsMs,
     endedAt: null,
     endCommittedAt: null,
+    ...{ retracted: false, correctionZh: null, correctionEn: null, supersedesId: null, supersededById: null },
+    ...{ chainId: 1, incidentId: null, asksAgain: null },
     rules,
   };
 }

@@ -1,5 +1,6 @@
 /** The page's port over the memory database: what db/claims.ts, db/recipients.ts and db/settlements.ts do. */
 import { guard } from '../../domain/guard.ts';
+import type { WarningKind } from '../../domain/kinds.ts';
 import type { Claimed, ClaimedDelivery, ClaimedSlice, PageHead, PageStore } from '../../domain/store.ts';
 import type { Process } from './connection.ts';
 import type { MemoryDatabase, Transaction } from './memory-database.ts';
@@ -11,7 +12,8 @@ const DIGEST_NAMES_MAX = 6;
 export function memoryPageStore(db: MemoryDatabase, process: Process): PageStore {
   return {
     claim: (pageId, input) => db.transaction(process, 'claim', (tx) => claim(db, tx, pageId, input)),
-    abandoned: (pageId) => db.transaction(process, 'abandoned', (tx) => abandoned(db, tx, pageId)),
+    abandoned: (pageId, serves) =>
+      db.transaction(process, 'abandoned', (tx) => abandoned(db, tx, pageId, serves)),
     settle: (slice) => db.transaction(process, 'settle', (tx) => settle(db, tx, slice)),
   };
 }
@@ -20,12 +22,13 @@ async function claim(
   db: MemoryDatabase,
   tx: Transaction,
   pageId: number,
-  input: { most: number; leaseMs: number },
+  input: { serves: WarningKind; most: number; leaseMs: number },
 ): Promise<Claimed> {
   await tx.statement();
   await tx.lock(`page ${pageId}`);
   const page = db.pages.get(pageId);
   if (!page || page.endedAt !== null) return { kind: 'ended' };
+  if (db.warning?.kind !== input.serves) return { kind: 'misdirected' };
   await tx.statement();
   const claims = db.claims.get(pageId) ?? [];
   const running = claims.filter((row) => row.settledAt === null);
@@ -60,7 +63,12 @@ async function slice(
   return { kind: 'slice', slice: await readSlice(db, tx, page, row, takeKeys) };
 }
 
-async function abandoned(db: MemoryDatabase, tx: Transaction, pageId: number): Promise<ClaimedSlice[]> {
+async function abandoned(
+  db: MemoryDatabase,
+  tx: Transaction,
+  pageId: number,
+  serves: WarningKind,
+): Promise<ClaimedSlice[]> {
   await tx.statement();
   const rows = (db.claims.get(pageId) ?? []).filter(
     (row) => row.settledAt === null && row.leaseUntil < db.now,
@@ -68,7 +76,7 @@ async function abandoned(db: MemoryDatabase, tx: Transaction, pageId: number): P
   if (rows.length === 0) return [];
   await tx.lock(`page ${pageId}`);
   const page = db.pages.get(pageId);
-  if (!page) return [];
+  if (!page || db.warning?.kind !== serves) return [];
   const slices: ClaimedSlice[] = [];
   for (const row of rows) slices.push(await readSlice(db, tx, page, row, false));
   return slices;
@@ -89,7 +97,7 @@ async function readSlice(
   const { warning, now } = db;
   if (!warning) throw new RangeError('the warning is not there');
   // As the statement saw it: the warning may change before the next one.
-  const facts = { ...warning, retry: warning.rules.retry, throttle: null };
+  const facts = { ...warning, endTextZh: null, endTextEn: null, retry: warning.rules.retry, throttle: null };
   await tx.statement();
   const answers = db.answers.slice();
   await tx.statement();
@@ -97,7 +105,6 @@ async function readSlice(
     const beside = besideWarning(db, page, member);
     const reason = guard({
       purpose: page.purpose,
-      revision: page.revision,
       warning: facts,
       now,
       recipientId: member.recipientId,
@@ -111,6 +118,8 @@ async function readSlice(
       heardOf: null,
       throttledMs: 0,
       companions: [],
+      toldBefore: null,
+      carried: false,
       earlierAt: null,
       givenUp: false,
       drop,

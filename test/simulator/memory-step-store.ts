@@ -1,6 +1,7 @@
 /** The step's port over the memory database: what db/step-store.ts does, statement by statement. */
 import type { Letter } from '../../domain/cascade.ts';
 import { groupPages } from '../../domain/pages.ts';
+import type { Ending } from '../../domain/revisions.ts';
 import { CHANNELS, type Channel } from '../../domain/rules.ts';
 import type {
   CellRest,
@@ -37,19 +38,22 @@ export function memoryStepStore(db: MemoryDatabase, process: Process): StepStore
         const cell = db.cells.get(cellId);
         const { warning } = db;
         if (!cell || !warning) return null;
-        const { warningId, revision, status, issuedAt, expiresAt, rules } = warning;
+        const { warningId, kind, revision, status, issuedAt, expiresAt, rules } = warning;
         const locked: LockedCell = {
           cellId,
           rootUnitId: cell.unitId,
           status: cell.status,
           noticesWritten: cell.noticesWritten,
           now: db.now,
-          warning: { warningId, revision, status, issuedAt, expiresAt, rules },
+          warning: { warningId, kind, revision, status, issuedAt, expiresAt, rules },
         };
         return work(locked, new MemoryStep(db, tx, cell, locked));
       }),
   };
 }
+
+/** Outcomes of messages that left, or may have. */
+const POSSIBLY_TOLD: ReadonlySet<string> = new Set(['handed off', 'unknown', 'merged']);
 
 class MemoryStep implements StepTransaction {
   private readonly db: MemoryDatabase;
@@ -67,6 +71,10 @@ class MemoryStep implements StepTransaction {
     this.tx = tx;
     this.cell = cell;
     this.locked = locked;
+  }
+
+  async noteMisdirected(): Promise<void> {
+    await this.tx.statement();
   }
 
   async takeInbox(most: number): Promise<InboxLetter[]> {
@@ -231,11 +239,17 @@ class MemoryStep implements StepTransaction {
     await this.tx.statement();
     const told = new Map<
       string,
-      { recipientId: number; audience: PageRow['audience']; channel: Channel; unitId: number }
+      {
+        recipientId: number;
+        audience: PageRow['audience'];
+        channel: Channel;
+        unitId: number;
+      }
     >();
     for (const row of this.db.deliveries.values()) {
       if (row.cellId !== this.cell.cellId || row.purpose === 'cancel notice') continue;
-      if (row.outcome !== 'handed off' && row.outcome !== 'unknown') continue;
+      if (!POSSIBLY_TOLD.has(row.outcome)) continue;
+      if (this.db.warning?.status === 'superseded' && this.db.world.keptByUpdate(row.unitId)) continue;
       const key = `${row.recipientId} ${row.audience} ${row.channel}`;
       const unitId = Math.min(told.get(key)?.unitId ?? Infinity, row.unitId);
       told.set(key, { recipientId: row.recipientId, audience: row.audience, channel: row.channel, unitId });
@@ -257,13 +271,31 @@ class MemoryStep implements StepTransaction {
     );
   }
 
-  async markExpired(): Promise<'cancelled' | 'expired'> {
+  /** The simulated warning supersedes nothing. */
+  async findToldBefore() {
+    await this.tx.statement();
+    return [];
+  }
+
+  async chainSettled(): Promise<boolean> {
+    await this.tx.statement();
+    return true;
+  }
+
+  async carryAnswers(): Promise<void> {
+    await this.tx.statement();
+  }
+
+  async markExpired(): Promise<Ending> {
     await this.tx.statement();
     const { db } = this;
     const { warning } = db;
     if (warning?.status === 'open') await this.expire(warning);
     await this.tx.statement();
-    return warning?.status === 'cancelled' && !db.sabotage.cancelOverlooked ? 'cancelled' : 'expired';
+    const over = warning?.status;
+    return (over === 'cancelled' || over === 'superseded') && !db.sabotage.cancelOverlooked
+      ? over
+      : 'expired';
   }
 
   private async expire(warning: WarningRow): Promise<void> {

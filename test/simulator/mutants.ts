@@ -105,6 +105,22 @@ export const MUTANTS: Mutant[] = [
     options: { wrap: () => ({ pages: settles(toldEarlier) }) },
   },
   {
+    name: 'an update ignored by the guard',
+    breaks: [5],
+    options: {
+      wrap: () => ({ pages: undropped('superseded') }),
+      world: { update: { afterMs: 20_000, areaIds: [1] } },
+    },
+  },
+  {
+    name: 'nobody whom an update leaves out hears of it',
+    breaks: [5],
+    options: {
+      wrap: () => ({ steps: withoutNotices }),
+      world: { cancelAfterMs: null, update: { afterMs: 60_000, areaIds: [2] } },
+    },
+  },
+  {
     name: 'nobody hears of a cancel',
     breaks: [5],
     options: { wrap: () => ({ steps: withoutNotices }), world: { cancelAfterMs: 60_000 } },

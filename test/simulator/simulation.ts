@@ -107,6 +107,8 @@ export class Simulation {
     this.plan(0, () => this.backend.issue(this.office));
     if (data.cancelAfterMs !== null)
       this.plan(data.cancelAfterMs, () => this.backend.cancel(this.office).then(() => undefined));
+    if (data.update !== null)
+      this.plan(data.update.afterMs, () => this.backend.supersede(this.office).then(() => undefined));
     if (this.watch) this.lookOut();
     await this.scheduler.run(() => this.finished());
     this.judge();

@@ -206,7 +206,7 @@ export class SimulatedTemporal {
     for (let waitMs = STEP_AGAIN_MS.first; ; waitMs = Math.min(2 * waitMs, STEP_AGAIN_MS.most)) {
       let result: StepResult | null = null;
       try {
-        result = await stepCell(worker.steps, { cellId: run.cellId, withCounts });
+        result = await stepCell(worker.steps, { cellId: run.cellId, withCounts, serves: worker.serves });
       } catch {
         // Tried again, calmly.
       }
@@ -271,6 +271,7 @@ export class SimulatedTemporal {
     const { scheduler } = this;
     const dependencies = {
       store: worker.pages,
+      serves: worker.serves,
       channel: worker.channels[page.channel],
       keys: KEYS,
       publicUrl: 'http://answers.example',

@@ -203,19 +203,21 @@ function checkDuplicates({ db, watch, ledger }: Facts): void {
   }
 }
 
-/** A cancel reaches exactly those not provably unsent. */
+/** A cancel reaches exactly those not provably unsent; an update those of them whom it leaves out. */
 function checkNotices({ db, watch }: Facts): void {
+  const status = db.warning?.status;
   const told = new Set<string>();
   const noticed = new Set<string>();
   for (const row of db.deliveries.values()) {
     const who = `${row.audience} ${row.recipientId} by ${row.channel}`;
+    const kept = status === 'superseded' && db.world.keptByUpdate(row.unitId);
     if (row.purpose === 'cancel notice') noticed.add(who);
-    else if (row.outcome === 'handed off' || row.outcome === 'unknown') told.add(who);
+    else if (!kept && ['handed off', 'unknown', 'merged'].includes(row.outcome)) told.add(who);
   }
-  if (db.warning?.status !== 'cancelled') {
+  if (status !== 'cancelled' && status !== 'superseded') {
     if (noticed.size > 0) watch.broken(5, 'a warning that was not cancelled was lifted');
     return;
   }
-  for (const who of told) if (!noticed.has(who)) watch.broken(5, `${who} never hears of the cancel`);
-  for (const who of noticed) if (!told.has(who)) watch.broken(5, `${who} hears of a cancel of nothing`);
+  for (const who of told) if (!noticed.has(who)) watch.broken(5, `${who} never hears of the end`);
+  for (const who of noticed) if (!told.has(who)) watch.broken(5, `${who} hears of an end of nothing`);
 }

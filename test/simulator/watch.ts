@@ -82,7 +82,8 @@ export class Watch implements CommitWatch {
   private checkEnd(which: string, page: PageRow, claim: ClaimRow): void {
     const { warning } = this.db;
     if (!warning) return;
-    const cancelledAt = warning.status === 'cancelled' ? (warning.endCommittedAt ?? Infinity) : Infinity;
+    const ended = warning.status === 'cancelled' || warning.status === 'superseded';
+    const cancelledAt = ended ? (warning.endCommittedAt ?? Infinity) : Infinity;
     if (page.purpose === 'cancel notice') {
       if (cancelledAt === Infinity) this.broken(5, `${which} lifts a warning that stands`);
       return;

@@ -1,4 +1,5 @@
 /** Worker processes: each steps cells, sends pages, and looks for cells to ring; killed, it comes back as a new process. */
+import type { WarningKind } from '../../domain/kinds.ts';
 import type { Instant } from '../../domain/time.ts';
 import type { ChannelPort } from '../../domain/ports.ts';
 import type { PageStore, StepStore } from '../../domain/store.ts';
@@ -19,6 +20,7 @@ export type Worker = Process & {
   readonly steps: StepStore;
   readonly pages: PageStore;
   readonly channels: Record<Channel, ChannelPort>;
+  readonly serves: WarningKind;
   /** How far the wall clock of its machine is off. */
   clockOffMs: number;
   looking: boolean;
@@ -70,6 +72,7 @@ export class Workers {
       channels: Object.fromEntries(
         CHANNELS.map((channel) => [channel, this.farSide.channel(process, channel)]),
       ) as Record<Channel, ChannelPort>,
+      serves: this.farSide.serves,
       clockOffMs: 0,
       looking: false,
     });

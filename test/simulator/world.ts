@@ -62,6 +62,8 @@ export type SimulatedWorldData = {
   startAt: Instant;
   lastsMs: number;
   cancelAfterMs: number | null;
+  /** Another warning, which is not simulated, takes the place of this one for some of its areas, and leaves the others out. */
+  update: { afterMs: number; areaIds: UnitId[] } | null;
   kind: 'exercise' | 'actual';
   /** A worker of the other kind serves the queues: nothing may leave. */
   miswired: boolean;
@@ -107,6 +109,7 @@ export class SimulatedWorld {
   private readonly posts = new Map<UnitId, Post[]>();
   private readonly units = new Map<number, UnitId[]>();
   private readonly scope: ReadonlySet<UnitId>;
+  private readonly kept: ReadonlySet<UnitId>;
 
   constructor(data: SimulatedWorldData) {
     this.data = data;
@@ -114,14 +117,8 @@ export class SimulatedWorld {
     this.byUnit = new Map(data.units.map((unit) => [unit.unitId, unit]));
     this.byPerson = new Map(data.people.map((person) => [person.personId, person]));
     this.byHousehold = new Map(data.households.map((household) => [household.householdId, household]));
-    const areas = data.areaIds.map((unitId) => this.byUnit.get(unitId) as Unit);
-    this.scope = new Set(
-      data.units
-        .filter((unit) =>
-          areas.some((area) => unit.path.includes(area.unitId) || area.path.includes(unit.unitId)),
-        )
-        .map((unit) => unit.unitId),
-    );
+    this.scope = this.scopeOf(data.areaIds);
+    this.kept = this.scopeOf(data.update?.areaIds ?? []);
     for (const unit of data.units) {
       if (unit.parentId !== null && this.scope.has(unit.unitId))
         append(this.below, unit.parentId, unit.unitId);
@@ -142,6 +139,19 @@ export class SimulatedWorld {
 
   household(householdId: number): Household | undefined {
     return this.byHousehold.get(householdId);
+  }
+
+  /** In these areas, or on the way down to them. */
+  private scopeOf(areaIds: readonly UnitId[]): ReadonlySet<UnitId> {
+    const areas = areaIds.map((unitId) => this.byUnit.get(unitId) as Unit);
+    const inside = (unit: Unit) =>
+      areas.some((area) => unit.path.includes(area.unitId) || area.path.includes(unit.unitId));
+    return new Set(this.data.units.filter(inside).map((unit) => unit.unitId));
+  }
+
+  /** The update has it in its area. */
+  keptByUpdate(unitId: UnitId): boolean {
+    return this.kept.has(unitId);
   }
 
   inScope(unitId: UnitId): boolean {
@@ -190,6 +200,7 @@ export function worldOf(seed: number, changes: Partial<SimulatedWorldData> = {})
     startAt: START_AT + Math.floor(random() * 1_000),
     lastsMs,
     cancelAfterMs: random() < 0.4 ? Math.floor(random() ** 2 * lastsMs) : null,
+    update: updateOf(seed, units, lastsMs),
     kind,
     miswired: random() < 0.04,
     level,
@@ -303,6 +314,17 @@ function areasOf(random: () => number, units: Unit[]): UnitId[] {
   if (random() < 0.7) return [1];
   const some = shuffle(units.slice(1), random).slice(0, 1 + Math.floor(random() * 3));
   return some.map((unit) => unit.unitId).sort((one, other) => one - other);
+}
+
+/** By draws of its own: the worlds of known seeds stay as they were. */
+function updateOf(seed: number, units: Unit[], lastsMs: number): SimulatedWorldData['update'] {
+  const random = streamOf(seed * 11 + 5);
+  if (random() >= 0.25) return null;
+  const kept = shuffle(units, random).slice(0, 1 + Math.floor(random() * 2));
+  return {
+    afterMs: Math.floor(random() ** 2 * lastsMs),
+    areaIds: kept.map((unit) => unit.unitId).sort((one, other) => one - other),
+  };
 }
 
 function rulesOf(random: () => number, level: 'red' | 'yellow', speed: number): Rules {

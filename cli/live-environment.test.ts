@@ -1,0 +1,122 @@
+/** Live senders stand in a file of their own, and reach nobody but whoever serves actual warnings. */
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  environmentFor,
+  environmentOfActual,
+  environmentOfExercises,
+  readLiveFile,
+} from './live-environment.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'fenghuo-live-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function fileWith(text: string, mode = 0o600): { FENGHUO_LIVE_ENV_FILE: string } {
+  const file = join(folder, `${Math.random()}.env`);
+  writeFileSync(file, text);
+  chmodSync(file, mode);
+  return { FENGHUO_LIVE_ENV_FILE: file };
+}
+
+const SHARED = { DATABASE_URL: 'postgres://db.example/f', FENGHUO_SECRET: 's'.repeat(32), PATH: '/bin' };
+const STAND_INS = {
+  ...{
+    FENGHUO_CHANNELS: 'sandbox',
+    FENGHUO_SMTP_URL: 'smtp://127.0.0.1:1025',
+    FENGHUO_NTFY_URL: 'http://127.0.0.1:1',
+  },
+  ...{ FENGHUO_NTFY_TOKEN_FILE: '/run/ntfy', FENGHUO_PUBLIC_URL: 'http://127.0.0.1:8080' },
+};
+const LIVE = { FENGHUO_SMTP_URL: 'smtps://mail.example', FENGHUO_PUBLIC_URL: 'https://warn.example' };
+
+describe('the file', () => {
+  it('is read line by line, with comments and quotes', () => {
+    const env = fileWith(
+      ['# live', '', 'FENGHUO_SMTP_URL=smtps://a:b=c@mail.example', `FENGHUO_NTFY_TOKEN='t t'`].join('\n'),
+    );
+    expect(readLiveFile(env)).toEqual({
+      FENGHUO_SMTP_URL: 'smtps://a:b=c@mail.example',
+      FENGHUO_NTFY_TOKEN: 't t',
+    });
+  });
+
+  it('is none where none is named', () => {
+    expect(readLiveFile({})).toBeNull();
+    expect(readLiveFile({ FENGHUO_LIVE_ENV_FILE: '' })).toBeNull();
+  });
+
+  it.each([0o640, 0o604, 0o644, 0o666])('is refused where others may read it: %o', (mode) => {
+    expect(() => readLiveFile(fileWith('', mode))).toThrow(/chmod 600/);
+  });
+
+  it('is refused where it is not there', () => {
+    expect(() => readLiveFile({ FENGHUO_LIVE_ENV_FILE: join(folder, 'none') })).toThrow(/cannot be read/);
+  });
+
+  it('is refused with every fault by its line, and no value is shown', () => {
+    const env = fileWith(
+      [
+        ...['DATABASE_URL=postgres://hidden', 'FENGHUO_SECRET=hidden', 'hidden', 'FENGHUO_SMTP_URL=hidden'],
+        ...['FENGHUO_SMTP_URL=hidden', 'FENGHUO_CHANNELS=sandbox'],
+      ].join('\n'),
+    );
+    const refused = (() => {
+      try {
+        return readLiveFile(env);
+      } catch (error) {
+        return error as { details: string[]; message: string; refusal: string };
+      }
+    })();
+    expect(refused).toMatchObject({ refusal: 'usage', details: { length: 5 } });
+    expect(JSON.stringify(refused)).not.toContain('hidden');
+  });
+});
+
+describe('whoever serves actual warnings', () => {
+  it('has what both share, of senders only the live ones, and is live', () => {
+    expect(environmentOfActual({ ...SHARED, ...STAND_INS }, LIVE)).toEqual({
+      ...SHARED,
+      ...LIVE,
+      FENGHUO_CHANNELS: 'live',
+    });
+  });
+});
+
+describe('whoever serves Exercises', () => {
+  it('has not even the name of the file', () => {
+    const env = { ...SHARED, ...STAND_INS, FENGHUO_LIVE_ENV_FILE: '/etc/live.env' };
+    expect(environmentOfExercises(env, LIVE)).toEqual({ ...SHARED, ...STAND_INS });
+  });
+
+  it('is refused where it is given what is live', () => {
+    const both = { ...SHARED, ...STAND_INS, FENGHUO_SMTP_URL: LIVE.FENGHUO_SMTP_URL };
+    expect(() => environmentOfExercises(both, LIVE)).toThrow(/given for Exercises too/);
+    expect(() => environmentOfExercises({ ...SHARED, FENGHUO_CHANNELS: 'live' }, null)).toThrow(/Take out/);
+  });
+});
+
+describe('a process that is started by hand', () => {
+  const env = () => ({ ...SHARED, ...STAND_INS, ...fileWith('FENGHUO_SMTP_URL=smtps://mail.example') });
+
+  it('reads the file for actual warnings, and for nothing else', () => {
+    expect(environmentFor('actual', env())).toMatchObject({
+      FENGHUO_CHANNELS: 'live',
+      FENGHUO_SMTP_URL: 'smtps://mail.example',
+    });
+    expect(environmentFor('exercise', env())).toEqual({ ...SHARED, ...STAND_INS });
+    expect(environmentFor(undefined, env())).toEqual({ ...SHARED, ...STAND_INS });
+  });
+
+  it('is refused where it was meant for one kind and configured for the other', () => {
+    expect(() => environmentFor('actual', { ...SHARED, ...STAND_INS })).toThrow(/--kind actual/);
+    expect(() => environmentFor('exercise', { ...SHARED, FENGHUO_CHANNELS: 'live' })).toThrow(
+      /--kind exercise/,
+    );
+    expect(environmentFor('actual', { ...SHARED, FENGHUO_CHANNELS: 'live' })).toMatchObject(SHARED);
+  });
+});

@@ -1,0 +1,216 @@
+/** Operators, what they may do, and the tokens by which they show who they are. */
+import type { Grant, Operator, Role } from '../domain/authority.ts';
+import type { LevelId } from '../domain/levels.ts';
+import type { Instant } from '../domain/time.ts';
+import type { Sql } from './database.ts';
+
+/** SQLSTATE of what migration 0007 refuses; the message is a code that `operations/refusals.ts` knows. */
+export const REFUSED = 'FH403';
+
+const MS = (instant: string) => `floor(extract(epoch from ${instant}) * 1000)::float8`;
+
+const OPERATOR = `o.id as "operatorId", o.name, coalesce((
+  select json_agg(json_build_object('role', g.role, 'areaId', g.area_id, 'highestLevel', g.highest_level,
+    'hazards', coalesce(to_json(g.hazards), '"all"'::json)) order by g.id)
+  from grants g where g.operator_id = o.id and g.revoked_at is null), '[]') as grants`;
+
+/** Who holds a token, as long as it and they are good; and why not, where the token is known. */
+export async function readTokenHolder(
+  sql: Sql,
+  hash: Buffer,
+): Promise<{ operator: Operator; tokenId: number; state: 'good' | 'expired' | 'revoked' } | null> {
+  const [row] = await sql.query<Operator & { tokenId: number; state: 'good' | 'expired' | 'revoked' }>(
+    `select ${OPERATOR}, t.id as "tokenId",
+       case when o.revoked_at is not null or t.revoked_at is not null then 'revoked'
+         when t.expires_at <= clock_timestamp() then 'expired' else 'good' end as state
+     from operator_tokens t join operators o on o.id = t.operator_id where t.hash = $1`,
+    [hash],
+  );
+  if (!row) return null;
+  const { tokenId, state, ...operator } = row;
+  return { operator, tokenId, state };
+}
+
+/** Writes down that a token was used, once a minute at most: commands come in bursts. */
+export async function markTokenUsed(sql: Sql, tokenId: number): Promise<void> {
+  await sql.query(
+    `update operator_tokens set last_used_at = clock_timestamp()
+     where id = $1 and (last_used_at is null or last_used_at < clock_timestamp() - interval '1 minute')`,
+    [tokenId],
+  );
+}
+
+export async function readOperator(sql: Sql, operatorId: number): Promise<Operator | null> {
+  const [row] = await sql.query<Operator>(
+    `select ${OPERATOR} from operators o where o.id = $1 and o.revoked_at is null`,
+    [operatorId],
+  );
+  return row ?? null;
+}
+
+/** True where this operator hands out authority. */
+export async function administers(sql: Sql, operatorId: number): Promise<boolean> {
+  const [row] = await sql.query<{ yes: boolean }>('select administers($1) as yes', [operatorId]);
+  return row?.yes ?? false;
+}
+
+/** True where somebody could log in and hand out authority. */
+export async function hasAdministrator(sql: Sql): Promise<boolean> {
+  const [row] = await sql.query<{ yes: boolean }>(
+    `select exists (select from operators o join operator_tokens t on t.operator_id = o.id
+       where o.administrator and o.revoked_at is null and t.revoked_at is null and t.expires_at > clock_timestamp()) as yes`,
+  );
+  return row?.yes ?? false;
+}
+
+export type ListedGrant = {
+  grantId: number;
+  role: Role;
+  /** Path of names, from the top. */
+  area: string;
+  highestLevel: LevelId;
+  hazards: string[] | null;
+};
+
+export type ListedOperator = {
+  operatorId: number;
+  name: string;
+  administrator: boolean;
+  /** Who this is among the people. */
+  person: string | null;
+  email: string | null;
+  addedAt: Instant;
+  /** Until when the longest of the good tokens lasts, and when one was last used. */
+  tokenUntil: Instant | null;
+  lastUsedAt: Instant | null;
+  grants: ListedGrant[];
+};
+
+/** All who have not been revoked, in the order in which they were added. */
+export async function readOperators(sql: Sql): Promise<ListedOperator[]> {
+  return sql.query<ListedOperator>(
+    `select o.id as "operatorId", o.name, o.administrator, p.name as person, o.email, ${MS('o.added_at')} as "addedAt",
+       (select ${MS('max(t.expires_at)')} from operator_tokens t where t.operator_id = o.id
+          and t.revoked_at is null and t.expires_at > clock_timestamp()) as "tokenUntil",
+       (select ${MS('max(t.last_used_at)')} from operator_tokens t where t.operator_id = o.id) as "lastUsedAt",
+       coalesce((select json_agg(json_build_object('grantId', g.id, 'role', g.role, 'highestLevel', g.highest_level,
+         'hazards', g.hazards, 'area', (select string_agg(a.name, '/' order by step.place) from units u
+           cross join unnest(u.path) with ordinality as step (id, place) join units a on a.id = step.id
+           where u.id = g.area_id)) order by g.id)
+         from grants g where g.operator_id = o.id and g.revoked_at is null), '[]') as grants
+     from operators o left join people p on p.id = o.person_id where o.revoked_at is null order by o.id`,
+  );
+}
+
+/** The operator of this name; null where there is none. */
+export async function findOperatorByName(
+  sql: Sql,
+  name: string,
+): Promise<{ operatorId: number; administrator: boolean } | null> {
+  const [row] = await sql.query<{ operatorId: number; administrator: boolean }>(
+    `select id as "operatorId", administrator from operators where name = $1 and revoked_at is null`,
+    [name],
+  );
+  return row ?? null;
+}
+
+export async function insertOperator(
+  sql: Sql,
+  operator: {
+    name: string;
+    personId: number | null;
+    email: string | null;
+    administrator: boolean;
+    addedBy: number | null;
+  },
+): Promise<number> {
+  // Two that both want to be the first: the second waits here, and is refused.
+  await sql.query('lock table operators in share row exclusive mode');
+  const [row] = await sql.query<{ id: number }>(
+    `insert into operators (name, person_id, email, administrator, added_by) values ($1, $2, $3, $4, $5) returning id`,
+    [operator.name, operator.personId, operator.email, operator.administrator, operator.addedBy],
+  );
+  return row?.id ?? 0;
+}
+
+export async function insertGrant(
+  sql: Sql,
+  input: { operatorId: number; grant: Grant; grantedBy: number },
+): Promise<number> {
+  const { role, areaId, highestLevel, hazards } = input.grant;
+  const [row] = await sql.query<{ id: number }>(
+    `insert into grants (operator_id, role, area_id, highest_level, hazards, granted_by) values ($1, $2, $3, $4, $5, $6)
+     returning id`,
+    [input.operatorId, role, areaId, highestLevel, hazards === 'all' ? null : hazards, input.grantedBy],
+  );
+  return row?.id ?? 0;
+}
+
+/** Takes grants back: one, or all of an operator; gives back how many. */
+export async function revokeGrants(
+  sql: Sql,
+  input: { operatorId: number; grantId: number | null; revokedBy: number },
+): Promise<number> {
+  const rows = await sql.query(
+    `update grants set revoked_at = clock_timestamp(), revoked_by = $3
+     where operator_id = $1 and ($2::int is null or id = $2) and revoked_at is null returning id`,
+    [input.operatorId, input.grantId, input.revokedBy],
+  );
+  return rows.length;
+}
+
+/** Ends an operator and their tokens. */
+export async function revokeOperator(sql: Sql, operatorId: number): Promise<void> {
+  await sql.query(
+    'update operators set revoked_at = clock_timestamp() where id = $1 and revoked_at is null',
+    [operatorId],
+  );
+  await revokeTokens(sql, operatorId);
+}
+
+export async function insertToken(
+  sql: Sql,
+  token: { operatorId: number; hash: Buffer; lastsMs: number; issuedBy: number | null },
+): Promise<Instant> {
+  const [row] = await sql.query<{ until: Instant }>(
+    `insert into operator_tokens (operator_id, hash, expires_at, issued_by)
+     values ($1, $2, clock_timestamp() + $3 * interval '1 millisecond', $4) returning ${MS('expires_at')} as until`,
+    [token.operatorId, token.hash, token.lastsMs, token.issuedBy],
+  );
+  return row?.until ?? 0;
+}
+
+/** Ends all tokens of an operator, or one of them; gives back how many were still good. */
+export async function revokeTokens(
+  sql: Sql,
+  operatorId: number,
+  tokenId: number | null = null,
+): Promise<number> {
+  const rows = await sql.query(
+    `update operator_tokens set revoked_at = clock_timestamp()
+     where operator_id = $1 and ($2::int is null or id = $2) and revoked_at is null returning id`,
+    [operatorId, tokenId],
+  );
+  return rows.length;
+}
+
+/** Somebody among the people by reference, name, telephone or e-mail; up to two, so that doubt shows. */
+export async function findPeopleByWord(
+  sql: Sql,
+  word: string,
+): Promise<{ personId: number; name: string; synthetic: boolean }[]> {
+  return sql.query(
+    `select p.id as "personId", p.name, p.synthetic from people p
+     where p.reference = $1 or p.name = $1
+       or exists (select from person_channels c where c.person_id = p.id and c.address = $1) order by p.id limit 2`,
+    [word],
+  );
+}
+
+/** The paths of these units, each from the root down to itself; unknown ones are left out. */
+export async function readPaths(sql: Sql, unitIds: readonly number[]): Promise<number[][]> {
+  const rows = await sql.query<{ path: number[] }>('select path from units where id = any ($1) order by id', [
+    unitIds,
+  ]);
+  return rows.map(({ path }) => path);
+}

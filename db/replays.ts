@@ -1,0 +1,38 @@
+/** What a replay of a warning reads: its units, what its steps took, and the states they left. */
+import type { RecordedLetter } from '../domain/step-record.ts';
+import type { UnitState } from '../domain/unit.ts';
+import type { Sql } from './database.ts';
+import { expand, type StoredState } from './units.ts';
+import { inScope } from './warnings.ts';
+
+/** The units of a warning, each with its superior where that is of the warning too. */
+export async function readWarnedUnits(
+  sql: Sql,
+  areaIds: readonly number[],
+): Promise<{ unitId: number; tier: string; superiorId: number | null }[]> {
+  return sql.query(
+    `select u.id as "unitId", u.tier, u.parent_id as "superiorId" from units u where ${inScope('$1::int[]')} order by u.id`,
+    [areaIds],
+  );
+}
+
+/** The lines of the audit that steps wrote, in the order of their commits as far as one needs another's letters. */
+export async function readStepRecords(
+  sql: Sql,
+  warningId: number,
+): Promise<{ now: number; letters: RecordedLetter[] }[]> {
+  return sql.query(
+    `select floor(extract(epoch from a.at) * 1000)::float8 as now, a.body->'letters' as letters
+     from audit a join cells c on c.id = a.cell_id where c.warning_id = $1 and a.kind = 'step' order by a.id`,
+    [warningId],
+  );
+}
+
+/** The states of a warning's units as they are now. */
+export async function readUnitStates(sql: Sql, warningId: number): Promise<UnitState[]> {
+  const rows = await sql.query<{ state: StoredState }>(
+    'select state from unit_states where warning_id = $1 order by unit_id',
+    [warningId],
+  );
+  return rows.map(({ state }) => expand(state));
+}

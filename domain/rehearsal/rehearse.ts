@@ -1,0 +1,362 @@
+/**
+ * A rehearsal: the story of a scenario in virtual time. The cascade is the real one (`turnCell`, `advance`, `guard`,
+ * `consequence`); people, channels and what goes wrong are drawn by seed. Nothing is started and nothing is sent.
+ *
+ * What it leaves out, and a run on the real stack has: the limit of messages to one person (`throttle`), one message for several
+ * warnings, attempts whose outcome is unknown, outages of our own processes.
+ */
+import type { UnitSend } from '../cascade.ts';
+import { consequence } from '../delivery.ts';
+import { CHANNELS, type Channel } from '../rules.ts';
+import type { Instant } from '../time.ts';
+import type { UnitId } from '../unit.ts';
+import { Agenda } from './agenda.ts';
+import {
+  answerDelayMs,
+  cannotAct,
+  doneDelayMs,
+  neverAnswers,
+  notices,
+  wrongNumber,
+  type Manner,
+} from './behaviour.ts';
+import { chanceOf, type Chance } from './chance.ts';
+import { isOut, lightAt, Senders, type Darkness, type Outage } from './circumstances.ts';
+import {
+  holders,
+  mergeKey,
+  queueOf,
+  stepOf,
+  stimulusStep,
+  type Happening,
+  type Message,
+} from './messages.ts';
+import { channelBit, type PersonId, type Tree } from './tree.ts';
+import { SAID, WarningRun, type RehearsedWarning } from './warning-run.ts';
+
+export type RehearsalInput = {
+  tree: Tree;
+  warnings: readonly RehearsedWarning[];
+  mannerOf: (unitId: UnitId) => Manner;
+  darkness: Darkness;
+  outages: readonly Outage[];
+  senders: Readonly<Record<Channel, { perSecond: number; delaySeconds: number }>>;
+  householdsPerGroup: number;
+  seed: number;
+};
+
+/** How far it is: the virtual time, and what has happened. */
+export type RehearsalProgress = { now: Instant; happenings: number };
+
+/** A telephone rings so long before a call counts as not answered: what networks usually give. */
+const RINGS_MS = 30_000;
+/** Channels that keep a message until the telephone is there again; a call or a loudspeaker is heard now or never. */
+const STORED: ReadonlySet<Channel> = new Set(['sms', 'email', 'chat', 'push']);
+/**
+ * What happens within a tick happens at its end, together: as in a run, where the ringer looks for mail ten times a second. Ten times
+ * fewer turns for a city.
+ */
+const TICK_MS = 100;
+/** How often the caller hears of it. */
+const HAPPENINGS_BETWEEN = 5_000;
+
+/** Rehearses; yields now and then, so that the caller can show that it lives. */
+export function* rehearse(input: RehearsalInput): Generator<RehearsalProgress, WarningRun[]> {
+  return yield* new Rehearsal(input).run();
+}
+
+class Rehearsal {
+  private readonly input: RehearsalInput;
+  private readonly runs: WarningRun[];
+  private readonly agenda = new Agenda<Happening>();
+  private readonly chance: Chance;
+  private readonly senders: Senders;
+  /** Who holds several posts gets one message of a kind for all of them. */
+  private readonly merged = new Set<string>();
+  private now: Instant = 0;
+
+  constructor(input: RehearsalInput) {
+    this.input = input;
+    this.runs = input.warnings.map((warning, index) => new WarningRun(index, warning, input.tree));
+    this.chance = chanceOf(input.seed);
+    this.senders = new Senders(input.senders);
+  }
+
+  *run(): Generator<RehearsalProgress, WarningRun[]> {
+    for (const run of this.runs) {
+      this.add(run.warning.at, { kind: 'begin', run });
+      this.add(run.warning.endsAt, { kind: 'end', run });
+    }
+    let happenings = 0;
+    let shown = 0;
+    while (this.agenda.nextAt < Infinity) {
+      this.now = this.agenda.nextAt;
+      const together = this.agenda.takeNext();
+      happenings += together.length;
+      for (const happening of together) this.happen(happening);
+      for (const run of this.runs) if (run.waiting) this.turn(run);
+      if (happenings - shown >= HAPPENINGS_BETWEEN) {
+        shown = happenings;
+        yield { now: this.now, happenings };
+      }
+    }
+    return this.runs;
+  }
+
+  /** Virtual time has whole ticks. */
+  private add(at: Instant, happening: Happening): void {
+    this.agenda.add(Math.ceil(at / TICK_MS) * TICK_MS, happening);
+  }
+
+  private happen(happening: Happening): void {
+    switch (happening.kind) {
+      case 'begin':
+        return this.begin(happening.run);
+      case 'end':
+        return this.end(happening.run);
+      case 'timer':
+        return this.timer(happening.run, happening.unitId);
+      case 'attempt':
+        return this.attempt(happening.message);
+      case 'retry':
+        return this.queue(happening.message);
+      case 'rang out':
+        return this.exhausted(happening.message);
+      case 'word':
+        return happening.word === 'done' ? this.done(happening) : this.word(happening);
+      default:
+        return happening satisfies never;
+    }
+  }
+
+  private begin(run: WarningRun): void {
+    const { predecessor } = run.warning;
+    const before = predecessor === null ? undefined : this.runs[predecessor.index];
+    if (before && predecessor?.answersStand) run.carry(before);
+    run.open();
+  }
+
+  private timer(run: WarningRun, unitId: UnitId): void {
+    const again = run.timer(unitId, this.now);
+    if (again !== null) this.add(again, { kind: 'timer', run, unitId });
+  }
+
+  private turn(run: WarningRun): void {
+    const opened = run.turn(
+      this.now,
+      (sends) => this.plan(run, sends),
+      (at, unitId) => this.add(at, { kind: 'timer', run, unitId }),
+    );
+    const { householdsPerGroup } = this.input;
+    if (householdsPerGroup === 0 || opened.length === 0) return;
+    const { rules } = run.warning;
+    const households = opened.length * householdsPerGroup;
+    run.counts.households += households;
+    run.counts.householdsToldAt = this.senders.turn(
+      this.now,
+      rules.households.by[0] ?? 'sms',
+      'households',
+      households,
+    );
+    if (!rules.doors) return;
+    for (const unitId of opened) run.post({ unitId, message: { kind: 'households told', at: this.now } });
+    if (run.waiting) this.turn(run);
+  }
+
+  /** Whoever was told, or may have been, hears of the end; a message for each channel they were told by. */
+  private end(run: WarningRun): void {
+    if (run.endedAt !== null) return;
+    run.end(this.now);
+    if (run.warning.end !== 'cancelled' && run.warning.end !== 'retracted') return;
+    const { counts } = run;
+    counts.corrections = counts.households;
+    counts.correctedAt = this.now;
+    if (counts.households > 0)
+      counts.correctedAt = this.senders.turn(this.now, 'sms', 'households', counts.households);
+    for (const channel of CHANNELS) {
+      const bit = channelBit(channel);
+      let told = 0;
+      for (const by of run.toldBy) if ((by & bit) !== 0) told += 1;
+      if (told === 0) continue;
+      counts.corrections += told;
+      counts.correctedAt = Math.max(
+        counts.correctedAt,
+        this.senders.turn(this.now, channel, queueOf(run), told),
+      );
+    }
+  }
+
+  // ── sends ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  private plan(run: WarningRun, sends: readonly UnitSend[]): number[] {
+    const { tree } = this.input;
+    return sends.map(({ unitId, send }) => {
+      let deliveries = 0;
+      // A change goes to exactly those who were told before, by the channels they were told by.
+      const change = send.who === 'told before';
+      const told = change ? this.runs[run.warning.predecessor?.index ?? -1]?.toldBy : undefined;
+      for (const person of holders(tree, unitId, send.who)) {
+        const reachable = (change ? told?.[person] : tree.personChannels[person]) ?? 0;
+        for (const channel of change ? CHANNELS : send.by) {
+          if ((reachable & channelBit(channel)) === 0) continue;
+          deliveries += 1;
+          this.queue({
+            run,
+            unitId,
+            person,
+            channel,
+            purpose: send.kind,
+            step: stepOf(send),
+            attempt: 1,
+          });
+        }
+      }
+      return deliveries;
+    });
+  }
+
+  private queue(message: Message): void {
+    const at = this.senders.turn(this.now, message.channel, queueOf(message.run));
+    this.add(at, { kind: 'attempt', message });
+  }
+
+  private attempt(message: Message): void {
+    const { run, unitId, person, channel, purpose } = message;
+    const { now } = this;
+    if (run.guarded(purpose, unitId, person, now) !== null) {
+      run.counts.dropped += 1;
+      return;
+    }
+    if (this.rides(message)) return this.handedOff(message, false);
+    if (isOut(this.input.outages, channel, unitId, now)) return this.refused(message);
+    const key = this.keyOf(person);
+    if (wrongNumber(this.chance, key, channel, this.input.mannerOf(unitId))) return this.exhausted(message);
+    this.handedOff(message, true);
+  }
+
+  /** True where another message of the same kind has gone to the same person, for another of their posts. */
+  private rides(message: Message): boolean {
+    return this.input.tree.severalPosts.has(message.person) && this.merged.has(mergeKey(message));
+  }
+
+  /** No provider takes it: tried again by the rule pack, or given up. */
+  private refused(message: Message): void {
+    const { retry } = message.run.warning.rules;
+    const then = consequence({ outcome: 'later', reason: 'session-refused' }, message.attempt, retry);
+    if (then.kind !== 'retry') return this.exhausted(message);
+    const again = { ...message, attempt: message.attempt + 1 };
+    this.add(this.now + then.afterMs, { kind: 'retry', message: again });
+  }
+
+  private exhausted({ run, unitId, purpose, step }: Message): void {
+    run.counts.failed += 1;
+    if (purpose === 'rung') run.post({ unitId, message: { kind: 'exhausted', rung: step } });
+  }
+
+  private handedOff(message: Message, ownMessage: boolean): void {
+    const { run, unitId, person, channel, purpose, step } = message;
+    const { counts } = run;
+    if (purpose === 'rung') run.post({ unitId, message: { kind: 'handed off', rung: step, at: this.now } });
+    run.toldBy[person] = (run.toldBy[person] ?? 0) | channelBit(channel);
+    if (!ownMessage) return;
+    if (this.input.tree.severalPosts.has(person)) this.merged.add(mergeKey(message));
+    counts.messages[purpose] = (counts.messages[purpose] ?? 0) + 1;
+    if (run.endedAt !== null) counts.afterEnd += 1;
+    this.arrive(message);
+  }
+
+  // ── people ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The message is at the person's: noticed or not, answered or not. */
+  private arrive(message: Message): void {
+    const { run, unitId, person, channel, purpose } = message;
+    const { darkness, mannerOf } = this.input;
+    const key = this.keyOf(person);
+    const manner = mannerOf(unitId);
+    const lit = lightAt(darkness, unitId, this.now);
+    const stimulus = { warning: run.index, step: stimulusStep(message), channel };
+    const heard =
+      (lit === this.now || STORED.has(channel)) &&
+      lit < Infinity &&
+      !neverAnswers(this.chance, key, manner) &&
+      notices(this.chance, key, stimulus, manner);
+    if (!heard) {
+      if (channel === 'voice' && purpose === 'rung')
+        this.add(this.now + RINGS_MS, { kind: 'rang out', message });
+      return;
+    }
+    if (purpose === 'done reminder') return this.planDone(message, message.step + 1);
+    if (purpose !== 'rung' && purpose !== 'bridge notice') return;
+    const at = lightAt(darkness, unitId, lit + answerDelayMs(this.chance, key, stimulus, manner));
+    if (at < Infinity) this.add(at, { kind: 'word', run, person, unitId, word: 'received' });
+  }
+
+  /** A person answers: once for each warning, but for *cannot act*; an old message's link leads to the warning that holds now. */
+  private word({
+    run: heardOf,
+    person,
+    unitId,
+  }: {
+    run: WarningRun;
+    person: PersonId;
+    unitId: UnitId;
+  }): void {
+    const run = this.current(heardOf);
+    if (run.endedAt !== null || !run.begun || run.scope[unitId] !== 1) {
+      heardOf.counts.lateAnswers += 1;
+      return;
+    }
+    if (((run.said[person] ?? 0) & SAID.received) !== 0) return;
+    const at = this.now;
+    const helpless = cannotAct(this.chance, this.keyOf(person), this.input.mannerOf(unitId));
+    if (!helpless) run.said[person] = (run.said[person] ?? 0) | SAID.received;
+    for (const own of this.postsOf(run, person, unitId)) {
+      const kind = helpless ? 'cannot act' : 'received';
+      run.fact({ unitId: own, personId: person, householdId: null, kind, at });
+      run.post({
+        unitId: own,
+        message: helpless ? { kind: 'cannot act', at } : { kind: 'answered', at, answer: 'received' },
+      });
+    }
+    if (!helpless) this.planDone({ run, person, unitId }, 0);
+  }
+
+  private planDone(who: { run: WarningRun; person: PersonId; unitId: UnitId }, reminder: number): void {
+    const { run, person, unitId } = who;
+    const tier = this.input.tree.units[unitId]?.tier ?? '';
+    if (!run.warning.rules.done?.tiers.includes(tier)) return;
+    const manner = this.input.mannerOf(unitId);
+    const delay = doneDelayMs(this.chance, this.keyOf(person), { warning: run.index, reminder }, manner);
+    if (delay === null) return;
+    const at = lightAt(this.input.darkness, unitId, this.now + delay);
+    if (at < Infinity) this.add(at, { kind: 'word', run, person, unitId, word: 'done' });
+  }
+
+  private done({ run, person, unitId }: { run: WarningRun; person: PersonId; unitId: UnitId }): void {
+    if (run.endedAt !== null || ((run.said[person] ?? 0) & SAID.done) !== 0) return;
+    run.said[person] = (run.said[person] ?? 0) | SAID.done;
+    for (const own of this.postsOf(run, person, unitId)) {
+      run.fact({ unitId: own, personId: person, householdId: null, kind: 'done', at: this.now });
+      run.post({ unitId: own, message: { kind: 'answered', at: this.now, answer: 'done' } });
+    }
+  }
+
+  private current(run: WarningRun): WarningRun {
+    let current = run;
+    while (current.warning.successor !== null && current.endedAt !== null) {
+      const next = this.runs[current.warning.successor];
+      if (!next) return current;
+      current = next;
+    }
+    return current;
+  }
+
+  private postsOf(run: WarningRun, person: PersonId, unitId: UnitId): readonly UnitId[] {
+    const several = this.input.tree.severalPosts.get(person);
+    return several ? several.filter((own) => run.scope[own] === 1) : [unitId];
+  }
+
+  private keyOf(person: PersonId): number {
+    return this.input.tree.personKeys[person] ?? 0;
+  }
+}

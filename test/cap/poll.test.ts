@@ -1,0 +1,202 @@
+/** Feeds over real HTTP: each message is taken once, over restarts and beside entries that fail; Ack and Error reach their sender. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { createCapHttp } from '../../channels/cap-http.ts';
+import type { Database } from '../../db/database.ts';
+import { CAP_BYTES_MAX } from '../../domain/cap/decode.ts';
+import { parseCapText } from '../../domain/cap/parse.ts';
+import { pollCap, type Polled } from '../../operations/cap-poll.ts';
+import { postReplies } from '../../operations/cap-replies.ts';
+import type { CapSettings } from '../../operations/cap-receive.ts';
+import { addSender } from '../../operations/cap-senders.ts';
+import { testDatabase } from '../database.ts';
+import { plantSmallTree } from '../harness/small-tree.ts';
+import { message, type Parts } from './messages.ts';
+
+type Page = (request: IncomingMessage, response: ServerResponse) => void;
+
+let database: Database;
+let server: Server;
+let origin: string;
+const pages = new Map<string, Page>();
+const asked: string[] = [];
+let posted: string[] = [];
+
+const SETTINGS: CapSettings = {
+  trusted: false,
+  identity: { sender: 'fenghuo@fenghuo.example', agency: null },
+  draft: null,
+};
+const http = createCapHttp({ timeoutMs: 1_500 });
+
+beforeAll(async () => {
+  database = await testDatabase('cap_poll');
+  await plantSmallTree(database);
+  server = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    const page = pages.get(request.url ?? '');
+    if (page) page(request, response);
+    else response.writeHead(404).end();
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await addSender(
+    database,
+    { sender: 'weather.example', name: null, keyText: null, replyUrl: `${origin}/replies` },
+    null,
+  );
+});
+
+beforeEach(() => {
+  pages.clear();
+  asked.length = 0;
+  posted = [];
+  pages.set('/replies', (request, response) => {
+    let body = '';
+    request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+    request.on('end', () => {
+      posted.push(body);
+      response.writeHead(202).end();
+    });
+  });
+});
+
+afterAll(async () => {
+  server.closeAllConnections();
+  await new Promise((done) => server.close(done));
+  await database.close();
+});
+
+const TOWNSHIP = '<geocode><valueName>division</valueName><value>900101</value></geocode>';
+
+function put(path: string, parts: Parts | string, headers: Record<string, string> = {}): void {
+  const xml = typeof parts === 'string' ? parts : message({ area: TOWNSHIP, ...parts });
+  pages.set(path, (request, response) => {
+    const known = headers['etag'] !== undefined && request.headers['if-none-match'] === headers['etag'];
+    if (known) response.writeHead(304).end();
+    else response.writeHead(200, headers).end(xml);
+  });
+}
+
+function atom(...links: string[]): string {
+  const entries = links.map(
+    (link) => `<entry><id>${link}</id><updated>2026-07-09T02:42:00+08:00</updated>
+      <link rel="alternate" type="text/html" href="/page.html"/><link type="application/cap+xml" href="${link}"/></entry>`,
+  );
+  return `<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><id>feed</id>${entries.join('')}</feed>`;
+}
+
+async function poll(path: string, settings = SETTINGS): Promise<Polled> {
+  return pollCap(database, { url: origin + path, fetch: http.fetch, settings, otherHosts: [] });
+}
+
+const verdicts = ({ received }: Polled) =>
+  received.map(
+    ({ result }) => `${result.alert?.identifier ?? '?'} ${result.verdict}${result.repeated ? ' again' : ''}`,
+  );
+
+it('an Atom feed is taken once; later only its ETag is asked for', async () => {
+  put('/a1.xml', { identifier: 'A-1' });
+  put('/a2.xml', { identifier: 'A-2' });
+  put('/feed.atom', atom('/a1.xml', `${origin}/a2.xml`), { etag: '"one"' });
+  expect(verdicts(await poll('/feed.atom')).toSorted()).toEqual(['A-1 issued', 'A-2 issued']);
+  asked.length = 0;
+  expect(await poll('/feed.atom')).toEqual({ unchanged: true, received: [], failed: [] });
+  expect(asked).toEqual(['GET /feed.atom']);
+  put('/a3.xml', { identifier: 'A-3' });
+  put('/feed.atom', atom('/a1.xml', '/a3.xml', `${origin}/a2.xml`), { etag: '"two"' });
+  expect(verdicts(await poll('/feed.atom'))).toEqual(['A-3 issued']);
+});
+
+it('RSS and a plain message are read as well', async () => {
+  put('/r1.xml', { identifier: 'R-1' });
+  put(
+    '/feed.rss',
+    `<rss version="2.0"><channel><title>x</title><item><link>${origin}/r1.xml</link><pubDate>Thu, 09 Jul 2026</pubDate></item></channel></rss>`,
+  );
+  expect(verdicts(await poll('/feed.rss'))).toEqual(['R-1 issued']);
+  expect(verdicts(await poll('/feed.rss'))).toEqual([]);
+  put('/plain.xml', { identifier: 'P-1' });
+  expect(verdicts(await poll('/plain.xml'))).toEqual(['P-1 issued']);
+  expect(verdicts(await poll('/plain.xml'))).toEqual(['P-1 issued again']);
+});
+
+it('what fails waits and holds up no other: missing, hanging, too large, refused, elsewhere', async () => {
+  pages.set('/hangs.xml', () => undefined);
+  pages.set('/huge.xml', (_, response) => {
+    response.writeHead(200);
+    const more = () => {
+      while (!response.destroyed && response.write('x'.repeat(65_536)));
+      if (!response.destroyed) response.once('drain', more);
+    };
+    more();
+  });
+  put('/broken.xml', '<alert');
+  put('/good.xml', { identifier: 'G-1' });
+  const elsewhere = 'http://169.254.169.254/latest';
+  put('/mixed.atom', atom('/missing.xml', '/hangs.xml', '/huge.xml', '/broken.xml', elsewhere, '/good.xml'), {
+    etag: '"same"',
+  });
+  const first = await poll('/mixed.atom');
+  expect(verdicts(first).toSorted()).toEqual(['? refused', 'G-1 issued']);
+  expect(first.failed.map(({ link, givenUp }) => `${link} ${givenUp}`).toSorted()).toEqual([
+    '/hangs.xml false',
+    '/huge.xml false',
+    '/missing.xml false',
+    `${elsewhere} true`,
+  ]);
+  expect(first.failed.find(({ link }) => link === '/huge.xml')?.reason).toContain(String(CAP_BYTES_MAX));
+  // The feed is the same; what was missing is there now.
+  put('/missing.xml', { identifier: 'G-2' });
+  pages.delete('/hangs.xml');
+  const second = await poll('/mixed.atom');
+  expect(second.unchanged).toBe(true);
+  expect(verdicts(second)).toEqual(['G-2 issued']);
+});
+
+it('a process that dies between feed and entries forgets nothing', async () => {
+  put('/d1.xml', { identifier: 'D-1' });
+  put('/dying.atom', atom('/d1.xml'), { etag: '"d"' });
+  const dying = async (url: string, known: Parameters<typeof http.fetch>[1]) => {
+    if (url.endsWith('/d1.xml')) throw new Error('killed');
+    return http.fetch(url, known);
+  };
+  const input = { url: `${origin}/dying.atom`, settings: SETTINGS, otherHosts: [] };
+  await expect(pollCap(database, { ...input, fetch: dying })).rejects.toThrow('killed');
+  expect(verdicts(await poll('/dying.atom'))).toEqual(['D-1 issued']);
+});
+
+it('what nobody may take yet is looked at again, and drafted once', async () => {
+  put('/actual.xml', { identifier: 'H-1', status: 'Actual' });
+  put('/actual.atom', atom('/actual.xml'), { etag: '"h"' });
+  expect(verdicts(await poll('/actual.atom'))).toEqual(['H-1 held']);
+  expect(verdicts(await poll('/actual.atom'))).toEqual(['H-1 held']);
+});
+
+it('Ack and Error go to the address on file, until the server takes them', async () => {
+  await database.query('delete from cap_replies');
+  put('/ack.xml', { identifier: 'Q-1' });
+  put('/error.xml', { identifier: 'Q-2', event: 'Tornado Warning' });
+  put('/replies.atom', atom('/ack.xml', '/error.xml'));
+  const taking = pages.get('/replies');
+  pages.set('/replies', (_, response) => void response.writeHead(503).end());
+  await poll('/replies.atom');
+  expect(await postReplies(database, http.post)).toEqual({ sent: 0, failed: 2, givenUp: 0 });
+  if (taking) pages.set('/replies', taking);
+  // Nothing is due before its time.
+  expect(await postReplies(database, http.post)).toEqual({ sent: 0, failed: 0, givenUp: 0 });
+  await database.query(`update cap_replies set next_at = next_at - interval '1 hour'`);
+  expect(await postReplies(database, http.post)).toEqual({ sent: 2, failed: 0, givenUp: 0 });
+  const replies = posted
+    .map((body) => parseCapText(body).alert)
+    .toSorted((one, other) => ((one?.msgType ?? '') < (other?.msgType ?? '') ? -1 : 1));
+  expect(
+    replies.map((one) => [one?.msgType, one?.status, one?.addresses, one?.references[0]?.identifier]),
+  ).toEqual([
+    ['Ack', 'Exercise', 'weather.example', 'Q-1'],
+    ['Error', 'Exercise', 'weather.example', 'Q-2'],
+  ]);
+  expect(replies[1]?.note).toContain('CAP-701');
+  expect(await postReplies(database, http.post)).toEqual({ sent: 0, failed: 0, givenUp: 0 });
+});
