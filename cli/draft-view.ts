@@ -48,6 +48,7 @@ export function draftShape(draft: Draft, now: number) {
     expiresAt: isoWithOffset(content.expiresAt),
     text: { zh: content.textZh, en: content.textEn },
     correction: { zh: content.correctionZh, en: content.correctionEn },
+    reason: content.reason ?? null,
     rulePack: content.rules.pack,
     channels: channelsOf(draft),
     approvals: draft.approvals.map(({ step, version, operator, at, validUntil }) => ({
@@ -130,6 +131,9 @@ export function renderDraft(draft: Draft, context: Context, now: number): string
     }),
     ...said('draft.text', content.textZh, content.textEn),
     ...said('draft.correction', content.correctionZh, content.correctionEn),
+    ...(content.reason === undefined
+      ? []
+      : [context.say('show.reason', { reason: harmless(content.reason) })]),
     context.say('draft.version', {
       version: draft.version,
       author: harmless(draft.author),

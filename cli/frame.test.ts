@@ -62,6 +62,7 @@ function view(change: Partial<WarningView> = {}): WarningView {
       { at: NOW - 2_000, event: 'silent', unit: '第三组\u001b[2J', tier: 'group' },
     ],
     paused: null,
+    endNotices: null,
     ...change,
   };
 }

@@ -84,7 +84,10 @@ function titleLine(view: Pick<WarningView, 'warning'>, lang: Language): Piece[][
     ],
     [
       piece(warningId(warning.warningId), 'strong'),
-      piece(` ${sayIn(lang, `status.${warning.status}`)}`, warning.status === 'open' ? 'busy' : 'faint'),
+      piece(
+        ` ${sayIn(lang, `status.${warning.retracted ? 'retracted' : warning.status}`)}`,
+        warning.status === 'open' ? 'busy' : 'faint',
+      ),
       ...(warning.supersededById === null
         ? []
         : [piece(` → ${warningId(warning.supersededById)}`, 'strong')]),

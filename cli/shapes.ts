@@ -69,6 +69,7 @@ export function viewShape(view: WarningView) {
     progress: { ...progress, nextDeadlines: progress.nextDeadlines.map((at) => isoWithOffset(at)) },
     settled: view.settled,
     paused: view.paused && pauseShape(view.paused),
+    endNotices: view.endNotices,
     events: view.events.map(({ at, ...event }) => ({ at: isoWithOffset(at), ...event })),
   };
 }

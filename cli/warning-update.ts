@@ -4,7 +4,7 @@ import type { WarningRow } from '../db/warnings.ts';
 import { isoWithOffset } from '../domain/time.ts';
 import { contentOfCancel, type DraftContent } from '../operations/draft-content.ts';
 import { retractByOne } from '../operations/draft-ends.ts';
-import { standardAllClear, standardCorrection } from '../domain/texts.ts';
+import { standardCorrection } from '../domain/texts.ts';
 import { prepareUpdate, updateExercise, type UpdateRequest } from '../operations/updates.ts';
 import { endExercise, parseWarningId, requireWarning } from '../operations/warnings.ts';
 import type { Context } from './context.ts';
@@ -90,8 +90,8 @@ async function draftUpdate(context: Context, before: WarningRow, request: Update
   const content: DraftContent = {
     ...{ act: 'update', supersedesId: before.warningId, identifier: null },
     ...{ hazard, level, textZh, textEn, issuer, areaIds: [...areaIds] },
-    correctionZh: before.correctionZh ?? standardCorrection('zh', warning),
-    correctionEn: before.correctionEn ?? standardCorrection('en', warning),
+    correctionZh: warning.correctionZh ?? standardCorrection('zh', warning),
+    correctionEn: warning.correctionEn ?? standardCorrection('en', warning),
     expiresAt: expiresAt ?? before.expiresAt,
     rulePack: { id: pack.id, version: pack.version },
   };
@@ -117,11 +117,9 @@ async function cancel(context: Context, number: number, options: CancelOptions):
   const database = await context.database();
   const texts = await textsOf(options);
   const known = await requireWarning(database, number);
-  if (known.kind === 'actual') {
-    const standing = { textZh: standardAllClear('zh', known), textEn: standardAllClear('en', known) };
-    return draftContent(context, contentOfCancel(known, { ...standing, ...texts }));
-  }
-  const how = { reason: options.reason ?? null, retracted: false, ...texts };
+  const reason = options.reason ?? null;
+  if (known.kind === 'actual') return draftContent(context, contentOfCancel(known, { ...texts, reason }));
+  const how = { reason, retracted: false, ...texts };
   printEnded(context, await endExercise(database, number, how));
 }
 

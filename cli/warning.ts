@@ -234,8 +234,8 @@ export function renderList(rows: readonly WarningRow[], context: Context): strin
 }
 
 /** With what took its place, where something has. */
-function statusOf({ status, supersededById }: WarningRow, context: Context): string {
-  const words = context.say(`status.${status}`);
+function statusOf({ status, retracted, supersededById }: WarningRow, context: Context): string {
+  const words = context.say(`status.${retracted ? 'retracted' : status}`);
   return supersededById === null ? words : `${words} → ${warningId(supersededById)}`;
 }
 
@@ -263,6 +263,15 @@ async function show(context: Context, number: number): Promise<void> {
       ...(warning.endReason === null
         ? []
         : [context.say('show.reason', { reason: harmless(warning.endReason) })]),
+      ...(view.endNotices === null
+        ? []
+        : [
+            context.say('show.endNotices', {
+              sent: view.endNotices.sent,
+              first: (view.endNotices.firstMs / 1_000).toFixed(1),
+              last: (view.endNotices.lastMs / 1_000).toFixed(1),
+            }),
+          ]),
     ],
   });
 }

@@ -275,6 +275,8 @@ export const AUTHORITY_REFUSALS_ZH: Readonly<Record<string, string>> = {
   'no-operator': '无人登录。请运行 npx fenghuo login,或设置 FENGHUO_TOKEN。',
   'no-authority': '没有此区域、等级或灾种的权限。npx fenghuo whoami 显示已有权限,可请管理员授权。',
   'no-token': '没有给出令牌。',
+  identifier: '标识写法不对:至多 200 字,不含空格、逗号、< 和 &。',
+  'identifier-taken': '此标识已被其他预警或稿件使用,请另取一个。',
   'token-unknown': '不认识此令牌。请重新登录,或请管理员签发新令牌。',
   'token-expired': '令牌已过期。请管理员签发新令牌。',
   'token-revoked': '令牌已作废。请管理员签发新令牌。',

@@ -73,6 +73,7 @@ export const DRILL_EN = {
   'end.cancelled': 'cancelled',
   'end.retracted': 'retracted',
   'end.superseded': 'superseded',
+  'end.open': 'still open',
 
   'ask.name': 'Name of the scenario (lower-case letters, digits, hyphens)',
   'ask.title': 'What is it called',
@@ -158,6 +159,7 @@ export const DRILL_ZH: Readonly<Record<keyof typeof DRILL_EN, string>> = {
   'end.cancelled': '解除',
   'end.retracted': '撤回',
   'end.superseded': '被更新',
+  'end.open': '仍生效',
 
   'ask.name': '脚本名称(小写字母、数字、连字符)',
   'ask.title': '标题',

@@ -134,6 +134,7 @@ export const EN = {
   'kind.actual': 'actual',
   'status.open': 'open',
   'status.cancelled': 'cancelled',
+  'status.retracted': 'withdrawn',
   'status.superseded': 'superseded',
   'status.expired': 'expired',
   'language.zh': 'Chinese',
@@ -201,6 +202,7 @@ export const EN = {
   'list.areas': 'areas',
   'show.rules': 'Rule pack {pack} version {version}, speed {speed}',
   'show.reason': 'Reason: {reason}',
+  'show.endNotices': 'Told that it is over: {sent} messages, first after {first} s, last after {last} s',
   'issue.overlaps':
     '{id} is open for the same hazard and places. To replace it instead of having two: npx fenghuo warning cancel {own}, then npx fenghuo warning update {id}',
   'plan.overlaps':

@@ -126,6 +126,7 @@ export const ZH: Record<keyof typeof EN, string> = {
   'kind.actual': '实战',
   'status.open': '生效中',
   'status.cancelled': '已解除',
+  'status.retracted': '已撤销',
   'status.superseded': '已变更',
   'status.expired': '已到期',
   'language.zh': '中文',
@@ -190,6 +191,7 @@ export const ZH: Record<keyof typeof EN, string> = {
   'list.areas': '区域',
   'show.rules': '规则包 {pack} 第 {version} 版,倍速 {speed}',
   'show.reason': '原因:{reason}',
+  'show.endNotices': '结束通知:{sent} 条,下令后 {first} 秒发出第一条,{last} 秒发出最后一条',
   'issue.overlaps':
     '同一灾种、同一地区已有生效的 {id}。如要替换它:先 npx fenghuo warning cancel {own},再 npx fenghuo warning update {id}',
   'plan.overlaps': '同一灾种、同一地区已有生效的 {id}:npx fenghuo warning update {id} 可将其替换。',

@@ -1,5 +1,6 @@
 /** Answers through links: whose a link is, what it shows, the answers themselves and the wrong numbers. */
 import type { Purpose } from '../domain/guard.ts';
+import type { WarningKind } from '../domain/kinds.ts';
 import type { WarningStatus } from '../domain/revisions.ts';
 import type { Audience } from '../domain/store.ts';
 import type { AnswerKind } from '../domain/unit.ts';
@@ -24,9 +25,14 @@ export type LinkOwner = {
 /**
  * The owners of some links; none for a delivery that was never planned. What was sent stands in `deliveries`, under the link's own
  * id. A page holds its thousand recipients in one value, and opening that for one of them takes 31 to 36 µs of PostgreSQL's
- * time, half of what storing the answer takes; so it is opened only for what has not been settled yet.
+ * time, half of what storing the answer takes; so it is opened only for what has not been settled yet. With `kind` only those of
+ * warnings of that kind.
  */
-export async function findLinkOwners(sql: Sql, deliveryIds: readonly number[]): Promise<LinkOwner[]> {
+export async function findLinkOwners(
+  sql: Sql,
+  deliveryIds: readonly number[],
+  kind: WarningKind | null = null,
+): Promise<LinkOwner[]> {
   return sql.query<LinkOwner>(
     `select l.id as "deliveryId", coalesce(d.warning_id, p.warning_id) as "warningId",
        ${newestOf('coalesce(d.warning_id, p.warning_id)')} as "newestId",
@@ -35,8 +41,9 @@ export async function findLinkOwners(sql: Sql, deliveryIds: readonly number[]): 
      left join lateral (
        select warning_id, audience, recipient_id from deliveries where id = l.id order by attempt limit 1) d on true
      left join pages p on d.recipient_id is null and p.id = l.page_id and p.size >= l.place
-     where coalesce(d.warning_id, p.warning_id) is not null`,
-    [deliveryIds, deliveryIds.map(pageOf), deliveryIds.map(placeOf)],
+     where coalesce(d.warning_id, p.warning_id) is not null
+       and ($4::text is null or (select kind from warnings where id = coalesce(d.warning_id, p.warning_id)) = $4)`,
+    [deliveryIds, deliveryIds.map(pageOf), deliveryIds.map(placeOf), kind],
     'find-link-owners',
   );
 }

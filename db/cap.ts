@@ -175,6 +175,7 @@ export async function settleReply(
 type ExportRow = Omit<WarningForCap, 'areas' | 'supersedes'> & {
   supersedesId: number | null;
   supersededAt: number | null;
+  supersededIdentifier: string | null;
   areas: { name: string; code: string | null; shape: Shape | null }[];
 };
 
@@ -182,7 +183,9 @@ type ExportRow = Omit<WarningForCap, 'areas' | 'supersedes'> & {
 export async function readWarningForCap(sql: Sql, warningId: number): Promise<WarningForCap | null> {
   const [row] = await sql.query<ExportRow>(
     `select w.id as "warningId", w.kind, w.hazard, w.level, w.issuer, w.text_zh as "textZh", w.text_en as "textEn",
-       w.correction_zh as "correctionZh", w.correction_en as "correctionEn", w.status, w.end_reason as "endReason",
+       coalesce(w.end_text_zh, case when w.retracted then w.correction_zh end) as "endTextZh",
+       coalesce(w.end_text_en, case when w.retracted then w.correction_en end) as "endTextEn",
+       w.identifier, before.identifier as "supersededIdentifier", w.status, w.end_reason as "endReason",
        floor(extract(epoch from w.issued_at) * 1000)::float8 as "issuedAt",
        floor(extract(epoch from w.expires_at) * 1000)::float8 as "expiresAt",
        floor(extract(epoch from w.ended_at) * 1000)::float8 as "endedAt",
@@ -194,13 +197,13 @@ export async function readWarningForCap(sql: Sql, warningId: number): Promise<Wa
     [warningId],
   );
   if (!row) return null;
-  const { supersedesId, supersededAt, areas, ...warning } = row;
+  const { supersedesId, supersededAt, supersededIdentifier, areas, ...warning } = row;
   return {
     ...warning,
     supersedes:
       supersedesId === null || supersededAt === null
         ? null
-        : { warningId: supersedesId, issuedAt: supersededAt },
+        : { warningId: supersedesId, issuedAt: supersededAt, identifier: supersededIdentifier },
     areas: areas.map(areaOf),
   };
 }

@@ -79,6 +79,22 @@ export async function insertDraftVersion(
   );
 }
 
+/** True where a warning, or the newest version of another draft that waits, has this name. */
+export async function isIdentifierTaken(
+  sql: Sql,
+  identifier: string,
+  exceptDraftId: number | null,
+): Promise<boolean> {
+  const rows = await sql.query(
+    `select 1 from warnings where identifier = $1
+     union all select 1 from drafts d
+       cross join lateral (select content from draft_versions where draft_id = d.id order by version desc limit 1) v
+     where d.status = 'waiting' and d.id is distinct from $2 and v.content::jsonb ->> 'identifier' = $1`,
+    [identifier, exceptDraftId],
+  );
+  return rows.length > 0;
+}
+
 /** Locks a draft that waits until the transaction ends, and gives its newest version; refused where it does not wait. */
 export async function lockWaitingDraft(
   sql: Sql,

@@ -28,7 +28,7 @@ export function createRecallStore(
   return {
     wish: (since) => database.transaction((sql) => wishRecalls(sql, { ...input, since })),
     take: (most) => takeDueRecalls(database, { ...input, most }),
-    settle: (verdicts) => database.transaction((sql) => settleRecalls(sql, verdicts)),
+    settle: (verdicts) => database.transaction((sql) => settleRecalls(sql, verdicts, input.serves)),
   };
 }
 
@@ -87,22 +87,28 @@ async function wishRecalls(
 /** Takes recalls that are due, each for one try: whoever takes them does not come back counts as not said. */
 async function takeDueRecalls(
   sql: Sql,
-  input: { senders: readonly string[]; most: number },
+  input: { serves: WarningKind; senders: readonly string[]; most: number },
 ): Promise<Recall[]> {
   return sql.query<Recall>(
     `update recalls r set tries = tries + 1, due_at = clock_timestamp() + interval '${AGAIN_SECONDS} seconds' * (tries + 1)
      from (
-       select delivery_id, attempt from recalls where outcome is null and due_at <= clock_timestamp() and sender = any($1)
+       select delivery_id, attempt from recalls x where outcome is null and due_at <= clock_timestamp() and sender = any($1)
+         -- A live sender and a stand-in bear the same name: each takes back what it was given.
+         and exists (select from deliveries d join warnings w on w.id = d.warning_id where d.id = x.delivery_id and w.kind = $3)
        order by due_at limit $2 for update skip locked) due
      where r.delivery_id = due.delivery_id and r.attempt = due.attempt
      returning r.delivery_id as "deliveryId", r.attempt, r.sender, r.provider_id as "providerId", r.tries`,
-    [input.senders, input.most],
+    [input.senders, input.most, input.serves],
     'take-recalls',
   );
 }
 
 /** Writes what came of recalls. What was taken back has failed, by our own word: its receipt says so. */
-async function settleRecalls(sql: Sql, verdicts: readonly RecallVerdict[]): Promise<void> {
+async function settleRecalls(
+  sql: Sql,
+  verdicts: readonly RecallVerdict[],
+  serves: WarningKind,
+): Promise<void> {
   const ended = verdicts.filter(({ result, tries }) => result !== 'unknown' || tries >= TRIES_MOST);
   if (ended.length === 0) return;
   await sql.query(
@@ -124,5 +130,6 @@ async function settleRecalls(sql: Sql, verdicts: readonly RecallVerdict[]): Prom
       ...{ deliveryId, attempt, sender, providerId },
       ...{ state: 'failed', code: 'recalled', reason: 'recalled' },
     })),
+    serves,
   );
 }

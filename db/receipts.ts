@@ -3,6 +3,7 @@
  * delivery and attempt, so the page alone says whose they are: a receipt may come before the slice it belongs to is settled.
  */
 import type { Purpose } from '../domain/guard.ts';
+import type { WarningKind } from '../domain/kinds.ts';
 import type { Receipt, ReceiptState } from '../domain/receipts.ts';
 import type { AddressFault, ResultClass } from '../domain/results.ts';
 import type { Channel, Rules } from '../domain/rules.ts';
@@ -13,15 +14,24 @@ import { pageOf, placeOf } from './pages.ts';
 /** An attempt and one of its states. */
 export type ReceiptKey = { deliveryId: number; attempt: number; state: ReceiptState };
 
-/** Stores each receipt once, in one order for all, so that two pushes of the same never wait for each other; gives the new ones. */
-export async function insertReceipts(sql: Sql, receipts: readonly Receipt[]): Promise<ReceiptKey[]> {
+/**
+ * Stores each receipt of a warning of this kind once, in one order for all, so that two pushes of the same never wait for each other;
+ * gives the new ones.
+ */
+export async function insertReceipts(
+  sql: Sql,
+  receipts: readonly Receipt[],
+  kind: WarningKind,
+): Promise<ReceiptKey[]> {
   const column = (value: (receipt: Receipt) => unknown) => receipts.map(value);
   return sql.query<ReceiptKey>(
     `insert into receipts (delivery_id, attempt, state, code, class, sender, provider_id)
      select r.delivery_id, r.attempt, r.state, r.code, r.class, r.sender, r.provider_id
      from unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
        $9::int[]) as r (delivery_id, attempt, state, code, class, sender, provider_id, page_id, place)
-     where exists (select from pages p where p.id = r.page_id and p.size >= r.place)
+     where exists (
+       select from pages p join warnings w on w.id = p.warning_id
+       where p.id = r.page_id and p.size >= r.place and w.kind = $10)
      order by 1, 2, 3
      on conflict do nothing
      returning delivery_id as "deliveryId", attempt, state`,
@@ -35,6 +45,7 @@ export async function insertReceipts(sql: Sql, receipts: readonly Receipt[]): Pr
       column((receipt) => receipt.providerId),
       column((receipt) => pageOf(receipt.deliveryId)),
       column((receipt) => placeOf(receipt.deliveryId)),
+      kind,
     ],
     'insert-receipts',
   );

@@ -1,4 +1,5 @@
 /** Answers in words: whom a number may answer for, and replies taken once each with the answers they are. */
+import type { WarningKind } from '../domain/kinds.ts';
 import type { Audience } from '../domain/store.ts';
 import { ACTS, columns, stored, type AnswerAct } from './answers.ts';
 import type { Sql } from './database.ts';
@@ -68,7 +69,7 @@ export type ReplyCandidate = {
   audience: Audience;
   recipientId: number;
   language: 'zh' | 'en';
-  kind: 'exercise' | 'actual';
+  kind: WarningKind;
   hazard: string;
   level: string;
   open: boolean;
@@ -76,10 +77,11 @@ export type ReplyCandidate = {
   told: boolean;
 };
 
-/** Whom numbers may answer for: people and households of these addresses in warnings that still take answers. */
+/** Whom numbers may answer for: people and households of these addresses in warnings of this kind that still take answers. */
 export async function findReplyCandidates(
   sql: Sql,
   addresses: readonly string[],
+  kind: WarningKind,
   graceMs: number,
 ): Promise<ReplyCandidate[]> {
   // A scalar subquery, because PostgreSQL answers `exists` from a hash of all deliveries: 10.8 ms a push instead of 0.2.
@@ -92,7 +94,7 @@ export async function findReplyCandidates(
   return sql.query<ReplyCandidate>(
     `with taking as (
        select id, issued_at, kind, hazard, level, status = 'open' and expires_at > clock_timestamp() as open from warnings
-       where coalesce(ended_at, expires_at) > clock_timestamp() - $2 * interval '1 millisecond')
+       where coalesce(ended_at, expires_at) > clock_timestamp() - $2 * interval '1 millisecond' and kind = $3)
      select c.address, w.id as "warningId", 'people' as audience, c.person_id as "recipientId", n.language, w.kind, w.hazard,
        w.level, w.open, bool_or(${told('people', 'c.person_id', 'u.id')}) as told
      from person_channels c join people n on n.id = c.person_id cross join taking w
@@ -104,7 +106,7 @@ export async function findReplyCandidates(
      from households h join units u on u.id = h.unit_id, taking w
      where h.address = any($1) and ${concerns}
      order by 2`,
-    [addresses, graceMs],
+    [addresses, graceMs, kind],
     'find-reply-candidates',
   );
 }

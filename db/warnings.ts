@@ -381,6 +381,22 @@ export async function readLatestEvents(sql: Sql, warningId: number, most: number
   );
 }
 
+/** How soon those who had been told heard that it is over: milliseconds from its end to the first and the last such message. */
+export type EndNotices = { sent: number; firstMs: number; lastMs: number };
+
+/** Null where nobody has heard of its end, or has to. */
+export async function readEndNotices(sql: Sql, warningId: number): Promise<EndNotices | null> {
+  const [row] = await sql.query<EndNotices>(
+    `select count(*)::int as sent,
+       (extract(epoch from min(d.at) - min(w.ended_at)) * 1000)::float8 as "firstMs",
+       (extract(epoch from max(d.at) - min(w.ended_at)) * 1000)::float8 as "lastMs"
+     from deliveries d join warnings w on w.id = d.warning_id
+     where d.warning_id = $1 and d.purpose = 'cancel notice' and d.outcome in ('handed off', 'unknown')`,
+    [warningId],
+  );
+  return row && row.sent > 0 ? row : null;
+}
+
 /** When the first and the last message of a warning were handed over, in milliseconds from its commit. */
 export async function readSendTimes(
   sql: Sql,

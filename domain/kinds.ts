@@ -6,6 +6,11 @@ export type WarningKind = 'exercise' | 'actual';
 
 export const KINDS = ['exercise', 'actual'] as const satisfies readonly WarningKind[];
 
+/** Under which name a kind keeps what each kind has of its own: senders, ids of what came in, watermarks. */
+export function nameOfKind(kind: WarningKind, name: string): string {
+  return kind === 'actual' ? `actual ${name}` : name;
+}
+
 /** A worker that lives, as it said of itself when it started. */
 export type LivingWorker = { senders: readonly string[]; namespace: string; publicUrl: string };
 

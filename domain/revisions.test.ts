@@ -58,12 +58,13 @@ describe('urgency', () => {
   const file = new URL('../scenarios/rules/default-unofficial.yaml', import.meta.url);
   const rules = resolveRules(rulePackSchema.parse(parse(readFileSync(file, 'utf8'))), 'red');
 
-  it('rises from the second red of an incident on: everyone is called, and the superior hears at once', () => {
+  it('rises from the second red of an incident on: everyone is called at first, and the superior hears with the next', () => {
     expect(risen(rules, 1)).toBe(rules);
     expect(risen(rules, 2).ladder[0]).toMatchObject({
-      ...{ who: 'everyone', tellSuperior: true, waitMs: rules.ladder[0]?.waitMs },
+      ...{ who: 'everyone', tellSuperior: false, waitMs: rules.ladder[0]?.waitMs },
     });
-    expect(risen(rules, 2).ladder.slice(1)).toEqual(rules.ladder.slice(1));
+    expect(risen(rules, 2).ladder[1]).toEqual({ ...rules.ladder[1], tellSuperior: true });
+    expect(risen(rules, 2).ladder.slice(2)).toEqual(rules.ladder.slice(2));
   });
 
   it('does not rise where the rule pack does not say so', () => {

@@ -56,13 +56,21 @@ function rankOf(level: LevelId): number {
 export type ToldBefore = { level: LevelId; expiresAt: Instant; textZh: string; textEn: string };
 
 /**
- * The rules of a red that is not the first of its incident: the first rung calls everyone, and the superior hears at once. Zhengzhou had
+ * The rules of a red that is not the first of its incident: the first rung calls everyone, and the superior
+ * hears of the silent with the next, one rung earlier. Zhengzhou had
  * five red signals within a day before the highest response (State Council investigation report); from which one on is the
  * rule pack's to say.
  */
 export function risen(rules: Rules, nthRed: number): Rules {
-  const [first, ...rest] = rules.ladder;
+  const [first, second, ...rest] = rules.ladder;
   if (!rules.repeated || nthRed < rules.repeated.from || !first) return rules;
-  const by = [...new Set([...first.by, ...rest.flatMap((rung) => (rung.who === 'everyone' ? rung.by : []))])];
-  return { ...rules, ladder: [{ ...first, who: 'everyone', by, tellSuperior: true }, ...rest] };
+  const by = [
+    ...new Set([
+      ...first.by,
+      ...rules.ladder.slice(1).flatMap((rung) => (rung.who === 'everyone' ? rung.by : [])),
+    ]),
+  ];
+  // Not with the first rung: nobody is silent before their time, and a superior who hears of everybody hears of nobody.
+  const next = second ? [{ ...second, tellSuperior: true }] : [];
+  return { ...rules, ladder: [{ ...first, who: 'everyone', by }, ...next, ...rest] };
 }

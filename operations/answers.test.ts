@@ -9,6 +9,8 @@ import { answerByLink, answersByLink, openAnswerLink, type LinkForm } from './an
 import { answerByCommand, answerByReplies, answerByReply } from './answers.ts';
 import { issueWarning } from './warnings.ts';
 
+const DOOR = { via: 'gateway', serves: 'exercise' } as const;
+
 let database: Database;
 let tree: SmallTree;
 let warningId: number;
@@ -211,10 +213,10 @@ it('stores the neighbours of a reply that cannot be stored, and says that one fa
       text: `1 ${numberOf(tree.person(unit))}`,
     })),
   );
-  await expect(answerByReplies(database, TEST_KEYS, replies)).rejects.toThrow('poison');
+  await expect(answerByReplies(database, TEST_KEYS, replies, DOOR)).rejects.toThrow('poison');
   expect(await said()).toHaveLength(4);
   await database.query('drop trigger poison on replies');
-  const outcomes = await answerByReplies(database, TEST_KEYS, replies);
+  const outcomes = await answerByReplies(database, TEST_KEYS, replies, DOOR);
   expect(outcomes.map(({ verdict }) => verdict)).toEqual([
     'repeated',
     'repeated',

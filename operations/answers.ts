@@ -13,6 +13,7 @@ import {
 } from '../db/replies.ts';
 import { markAddresses } from '../db/receipts.ts';
 import { FenghuoError } from '../domain/errors.ts';
+import { nameOfKind, type WarningKind } from '../domain/kinds.ts';
 import { isAnswerNumber, recipientName, type AnswerKeys } from '../domain/links.ts';
 import { backText, type Back, type ReplyKind } from '../domain/reply-texts.ts';
 import { parseReply } from '../domain/reply.ts';
@@ -34,8 +35,8 @@ const BACKS = { most: 3, withinMs: 60 * MINUTE_MS };
 
 export type GatewayReply = { id: string; from: string; text: string };
 
-/** Whose push a reply came with: what is stored as the answer's way. */
-export type ReplyVia = 'gateway' | 'twilio';
+/** Whose push a reply came with (stored as the answer's way), and the kind of warnings that this provider carries. */
+export type ReplyDoor = { via: 'gateway' | 'twilio'; serves: WarningKind };
 
 export type ReplyVerdict =
   | 'recorded'
@@ -58,14 +59,15 @@ export type ReplyOutcome = {
 /**
  * Takes replies of a provider. The sender's number says who; the message's number says which warning, and may be left
  * out only where one warning is open for the sender and they have been told of it. Each reply is taken once, in the commit
- * that stores the answer; replies of one sender are taken in their order. Outcomes come in the order of `replies`. Where
+ * that stores the answer; replies of one sender are taken in their order. Nothing said to a provider of one kind counts for a
+ * warning of the other, and ids are each kind's own. Outcomes come in the order of `replies`. Where
  * some cannot be stored, the others are, and it throws: pushed again, those are repeated and these are tried anew.
  */
 export async function answerByReplies(
   database: Database,
   keys: AnswerKeys,
   replies: readonly GatewayReply[],
-  via: ReplyVia = 'gateway',
+  door: ReplyDoor,
 ): Promise<ReplyOutcome[]> {
   const outcomes: ReplyOutcome[] = new Array<ReplyOutcome>(replies.length);
   for (const round of rounds(replies)) {
@@ -74,7 +76,7 @@ export async function answerByReplies(
       chunks.push(round.slice(from, from + REPLIES_PER_COMMIT));
     const queue = chunks.values();
     const takeSome = async () => {
-      for (const chunk of queue) await takeChunk({ database, keys, via, outcomes }, chunk);
+      for (const chunk of queue) await takeChunk({ database, keys, door, outcomes }, chunk);
     };
     const lanes = Array.from({ length: Math.min(COMMITS_AT_ONCE, chunks.length) }, takeSome);
     const failed = (await Promise.allSettled(lanes)).find((lane) => lane.status === 'rejected');
@@ -88,8 +90,9 @@ export async function answerByReply(
   database: Database,
   keys: AnswerKeys,
   reply: GatewayReply,
+  serves: WarningKind = 'exercise',
 ): Promise<ReplyVerdict> {
-  const [outcome] = await answerByReplies(database, keys, [reply]);
+  const [outcome] = await answerByReplies(database, keys, [reply], { via: 'gateway', serves });
   if (!outcome) throw new RangeError('a reply without an outcome');
   return outcome.verdict;
 }
@@ -110,7 +113,7 @@ function rounds(replies: readonly GatewayReply[]): IndexedReply[][] {
   return result;
 }
 
-type Taking = { database: Database; keys: AnswerKeys; via: ReplyVia; outcomes: ReplyOutcome[] };
+type Taking = { database: Database; keys: AnswerKeys; door: ReplyDoor; outcomes: ReplyOutcome[] };
 
 /** Where a chunk cannot be stored for what stands in it, its halves are: one reply that breaks the statement holds up no other. */
 async function takeChunk(taking: Taking, chunk: readonly IndexedReply[]): Promise<void> {
@@ -140,18 +143,20 @@ type JudgedReply = ReplyRow & {
 };
 
 async function judgeReplies(
-  { database, keys, via }: Taking,
+  { database, keys, door }: Taking,
   chunk: readonly IndexedReply[],
 ): Promise<JudgedReply[]> {
+  const { via, serves } = door;
   const senders = chunk.flatMap(({ sender }) => (sender === null ? [] : [sender]));
-  const found = senders.length > 0 ? await findReplyCandidates(database, senders, GRACE_MS) : [];
+  const found = senders.length > 0 ? await findReplyCandidates(database, senders, serves, GRACE_MS) : [];
   const bySender = new Map<string, ReplyCandidate[]>();
   for (const candidate of found) {
     const known = bySender.get(candidate.address);
     if (known) known.push(candidate);
     else bySender.set(candidate.address, [candidate]);
   }
-  return chunk.map(({ sender, reply: { id, text } }) => {
+  return chunk.map(({ sender, reply: { id: pushedId, text } }) => {
+    const id = nameOfKind(serves, pushedId);
     const candidates = (sender === null ? null : bySender.get(sender)) ?? [];
     const without = (verdict: ReplyVerdict): JudgedReply => ({
       ...{ id, sender, candidates, verdict },

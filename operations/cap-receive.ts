@@ -19,6 +19,7 @@ import {
 } from '../db/cap.ts';
 import { appendRecord } from '../db/audit.ts';
 import type { Database, Sql } from '../db/database.ts';
+import { isIdentifierTaken } from '../db/drafts.ts';
 import type { CapAlert } from '../domain/cap/alert.ts';
 import { buildCap, referenceText } from '../domain/cap/build.ts';
 import { CAP_BYTES_MAX } from '../domain/cap/decode.ts';
@@ -30,7 +31,7 @@ import { FenghuoError } from '../domain/errors.ts';
 import type { RulePack } from '../domain/rules.ts';
 import { endByCancel } from './updates.ts';
 import { draftOf, publishExercise, requestOf, type CapRequest } from './cap-request.ts';
-import type { DraftContent } from './draft-content.ts';
+import { IDENTIFIER_CHARACTERS_MAX, type DraftContent } from './draft-content.ts';
 
 export type CapSettings = {
   /** Whether somebody stands behind the file: then an unknown sender is taken, as a draft at most. */
@@ -165,7 +166,10 @@ async function act({ database, sql, arrival, alert, settings }: Act): Promise<Re
   }
   // The draft joins this transaction: message and draft stand together or not at all.
   const joined: Database = { ...database, query: sql.query.bind(sql), transaction: (work) => work(sql) };
-  const { draftId } = await settings.draft(joined, draftOf(request));
+  const { identifier } = alert;
+  const free =
+    identifier.length <= IDENTIFIER_CHARACTERS_MAX && !(await isIdentifierTaken(sql, identifier, null));
+  const { draftId } = await settings.draft(joined, draftOf(request, free ? identifier : null));
   return settle(sql, arrival, settings, { verdict: 'drafted', draftId, findings });
 }
 
@@ -201,6 +205,10 @@ async function predecessor(sql: Sql, alert: CapAlert, findings: Finding[]): Prom
     const named = await readMessagesNamed(sql, reference.sender, reference.identifier);
     const message = named.find(({ sent }) => sent === reference.sent) ?? named[0];
     if (!message) continue;
+    if (message.status !== alert.status) {
+      findings.push(finding('CAP-715', null, { status: alert.status }));
+      return null;
+    }
     if (message.sent !== reference.sent && reference.sent !== '') {
       const { identifier, sent: said } = reference;
       findings.push(finding('CAP-710', null, { identifier, said, sent: message.sent ?? '' }));
@@ -208,11 +216,7 @@ async function predecessor(sql: Sql, alert: CapAlert, findings: Finding[]): Prom
     if (message.warningId === null && message.draftId !== null)
       findings.push(finding('CAP-723', null, { draft: `D${message.draftId}` }));
     const head = message.warningId === null ? null : await readHead(sql, message.warningId);
-    if (head?.status !== 'open') continue;
-    const kind = alert.status === 'Exercise' ? 'exercise' : 'actual';
-    if (head.kind === kind) return head;
-    findings.push(finding('CAP-715', null, { status: alert.status }));
-    return null;
+    if (head?.status === 'open') return head;
   }
   const references = alert.references.map(referenceText).join(' ');
   findings.push(finding(alert.msgType === 'Cancel' ? 'CAP-714' : 'CAP-709', null, { references }));

@@ -91,7 +91,7 @@ async function ending(sql: Sql, alert: CapAlert, head: WarningHead | null): Prom
     act: 'cancel',
     head,
     warning,
-    reason: alert.note?.trim().slice(0, TEXT_CHARACTERS_MAX) ?? null,
+    reason: alert.note?.trim().slice(0, TEXT_CHARACTERS_MAX) || null,
     textZh: saidIn(alert, 'zh'),
     textEn: saidIn(alert, 'en'),
   };
@@ -121,11 +121,17 @@ export async function publishExercise(sql: Sql, request: Wanted, speed: number):
   return head ? updateWarning(sql, pack, head.warningId, warning) : publishWarning(sql, pack, warning);
 }
 
-/** An Actual becomes a draft: a second person releases it. CAP brings no correction; whoever releases it may edit the standing one. */
-export function draftOf(request: CapRequest): { content: DraftContent; pack?: RulePack } {
+/**
+ * An Actual becomes a draft: a second person releases it. CAP brings no correction; whoever releases it may edit the standing one.
+ * `identifier` is the message's, null where another warning has it already.
+ */
+export function draftOf(
+  request: CapRequest,
+  identifier: string | null,
+): { content: DraftContent; pack?: RulePack } {
   if (request.act === 'cancel') {
-    const { warning, textZh, textEn } = request;
-    return { content: contentOfCancel(warning, { textZh: textZh ?? '', textEn: textEn ?? '' }) };
+    const { warning, textZh, textEn, reason } = request;
+    return { content: contentOfCancel(warning, { textZh, textEn, reason }) };
   }
   const { meaning, head, pack, areaIds, textZh, textEn } = request;
   const { issuer } = meaning;
@@ -134,7 +140,7 @@ export function draftOf(request: CapRequest): { content: DraftContent; pack?: Ru
   return {
     pack,
     content: {
-      ...{ act: head ? 'update' : 'issue', supersedesId: head?.warningId ?? null, identifier: null },
+      ...{ act: head ? 'update' : 'issue', supersedesId: head?.warningId ?? null, identifier },
       ...{ hazard, level, areaIds, textZh, textEn, issuer },
       correctionZh: correction('zh'),
       correctionEn: correction('en'),

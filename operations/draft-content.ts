@@ -6,13 +6,15 @@ import type { WarningRow } from '../db/warnings.ts';
 import { FenghuoError } from '../domain/errors.ts';
 import type { LevelId } from '../domain/levels.ts';
 import type { RulePack, Rules } from '../domain/rules.ts';
-import { standardCorrection } from '../domain/texts.ts';
+import { standardAllClear, standardCorrection } from '../domain/texts.ts';
 import type { Instant } from '../domain/time.ts';
 import { readRulePack } from './rule-packs.ts';
 import { prepareWarning, type WarningRequest } from './warnings.ts';
 
 const SECOND_MS = 1_000;
 const REASON_CHARACTERS_MAX = 1_000;
+/** Longer names are of nobody. Product choice, no source. */
+export const IDENTIFIER_CHARACTERS_MAX = 200;
 
 /** What somebody wants said. `supersedesId` is the warning that is updated or cancelled; null for a new one. */
 export type DraftContent = {
@@ -29,6 +31,8 @@ export type DraftContent = {
   issuer: string;
   rulePack: { id: string; version: number };
   identifier: string | null;
+  /** Why, of a cancel: for the record. */
+  reason?: string;
 };
 
 /** What is released: the content, and the rules it goes out by, channels and minutes included. */
@@ -89,15 +93,19 @@ export async function contentOfRequest(
   };
 }
 
-/** The cancel of a warning as a draft; `textZh` and `textEn` are what those told will read. */
+/** The cancel of a warning as a draft; `textZh` and `textEn` are what those told will read, the standing words where nobody wrote any. */
 export function contentOfCancel(
   warning: WarningRow,
-  texts: { textZh: string; textEn: string },
+  said: { textZh?: string | null; textEn?: string | null; reason?: string | null },
 ): DraftContent {
   const { hazard, level, areaIds, issuer, expiresAt, rules } = warning;
+  const { textZh, textEn, reason } = said;
   return {
     ...{ act: 'cancel', supersedesId: warning.warningId, hazard, level, areaIds, issuer, expiresAt },
-    ...{ ...texts, correctionZh: '', correctionEn: '', rulePack: rules.pack, identifier: null },
+    textZh: textZh ?? standardAllClear('zh', warning),
+    textEn: textEn ?? standardAllClear('en', warning),
+    ...{ correctionZh: '', correctionEn: '', rulePack: rules.pack, identifier: null },
+    ...(reason == null ? {} : { reason: requiredReason(reason) }),
   };
 }
 

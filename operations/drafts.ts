@@ -9,6 +9,7 @@ import {
   insertDraft,
   insertDraftVersion,
   insertRelease,
+  isIdentifierTaken,
   lockWaitingDraft,
   readApprovers,
   readDraft,
@@ -30,6 +31,7 @@ import {
   draftName,
   draftOf,
   hashOf,
+  IDENTIFIER_CHARACTERS_MAX,
   requiredReason,
   type Draft,
   type DraftContent,
@@ -39,7 +41,7 @@ import { requireMayAct } from './operators.ts';
 import { publishWarning } from './publish.ts';
 import { acting, refusalOf } from './refusals.ts';
 import { readRulePack } from './rule-packs.ts';
-import { endByCancel, updateWarning } from './updates.ts';
+import { endByCancel, requireOpen, updateWarning } from './updates.ts';
 
 export { contentHash, draftName, parseDraftId, type Draft, type DraftContent } from './draft-content.ts';
 
@@ -52,7 +54,7 @@ export async function createDraft(
 ): Promise<{ draftId: number; hash: string }> {
   return acting(database, async (sql) => {
     await requireMayActOn(sql, operator, content.act === 'cancel' ? 'cancel' : 'draft', content);
-    await requireAhead(sql, content);
+    await requireSensible(sql, content, null);
     const draftId = await insertDraft(sql, content.act);
     return writeVersion(sql, operator, { draftId, content, kind: 'draft', ...(pack && { pack }) });
   });
@@ -69,7 +71,7 @@ export async function editDraft(
   return acting(database, async (sql) => {
     await lockWaitingDraft(sql, draftId);
     await requireMayActOn(sql, operator, content.act === 'cancel' ? 'cancel' : 'draft', content);
-    await requireAhead(sql, content);
+    await requireSensible(sql, content, draftId);
     return writeVersion(sql, operator, { draftId, content, kind: 'edit', ...(pack && { pack }) });
   });
 }
@@ -225,7 +227,12 @@ async function approve(
 async function carryOut(sql: Sql, content: ReleasedContent, releaseId: number): Promise<number> {
   const { act, supersedesId, textZh, textEn } = content;
   if (act === 'cancel' && supersedesId !== null) {
-    await endByCancel(sql, supersedesId, { reason: null, retracted: false, textZh, textEn });
+    await endByCancel(sql, supersedesId, {
+      reason: content.reason ?? null,
+      retracted: false,
+      textZh,
+      textEn,
+    });
     return supersedesId;
   }
   const pack = await packOf(sql, content.rulePack);
@@ -273,6 +280,29 @@ async function requireMayActOn(
   content: DraftContent,
 ): Promise<void> {
   await requireMayAct(sql, operator, action, await scopeOf(sql, content));
+}
+
+/** What could never be published is refused when it is written, not when it is released. `draftId` is the draft that is edited. */
+async function requireSensible(sql: Sql, content: DraftContent, draftId: number | null): Promise<void> {
+  const { identifier, supersedesId } = content;
+  await requireAhead(sql, content);
+  const before = supersedesId === null ? null : await readWarning(sql, supersedesId);
+  if (before?.kind === 'actual') await requireOpen(sql, before);
+  if (identifier === null) return;
+  if (identifier.length > IDENTIFIER_CHARACTERS_MAX || !/^[^\s,<&]+$/.test(identifier)) {
+    throw refuse(
+      'identifier',
+      'usage',
+      `"${identifier}" is no identifier: up to ${IDENTIFIER_CHARACTERS_MAX} characters without space, comma, < or &.`,
+    );
+  }
+  if (await isIdentifierTaken(sql, identifier, draftId)) {
+    throw refuse(
+      'identifier-taken',
+      'conflict',
+      `Another warning or draft has the identifier ${identifier}. Give this one a name of its own.`,
+    );
+  }
 }
 
 /** A warning that has run out before it was released says nothing any more. */

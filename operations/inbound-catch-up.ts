@@ -4,11 +4,13 @@
  */
 import type { Database } from '../db/database.ts';
 import { readMark, writeMark } from '../db/liveness.ts';
+import { nameOfKind, type WarningKind } from '../domain/kinds.ts';
 import type { AnswerKeys } from '../domain/links.ts';
 import { MINUTE_MS } from '../domain/time.ts';
 import { answerByReplies } from './answers.ts';
 
-const INBOUND_MARK = 'mark twilio inbound';
+/** Each kind's account has its own: the Exercises' list says nothing of what the live one holds. */
+const markOf = (serves: WarningKind) => `mark ${nameOfKind(serves, 'twilio inbound')}`;
 
 /** A message may stand in the list some time after the second it bears, and the clocks are apart. */
 const OVERLAP_MS = 5 * MINUTE_MS;
@@ -29,15 +31,16 @@ export async function catchUpInbound(
   database: Database,
   keys: AnswerKeys,
   inbound: InboundList,
+  serves: WarningKind,
 ): Promise<number> {
-  const { mark, now } = await readMark(database, INBOUND_MARK);
+  const { mark, now } = await readMark(database, markOf(serves));
   let fresh = 0;
   if (mark !== null) {
     const replies = await inbound.since(Math.max(mark - OVERLAP_MS, now - LOOK_BACK_MS_MAX));
-    const outcomes = await answerByReplies(database, keys, replies, 'twilio');
+    const outcomes = await answerByReplies(database, keys, replies, { via: 'twilio', serves });
     fresh = outcomes.filter(({ verdict }) => verdict !== 'repeated').length;
   }
   // As it was before the list was asked for; moved on only when everything is stored.
-  await writeMark(database, INBOUND_MARK, now);
+  await writeMark(database, markOf(serves), now);
   return fresh;
 }

@@ -44,7 +44,14 @@ beforeEach(async () => {
 
 const press = (change: Partial<KeyPress> = {}) =>
   answerByKey(database, {
-    ...{ deliveryId, callId: `call-${warningId}`, step: 1, key: '1', via: 'voice' as const },
+    ...{
+      deliveryId,
+      callId: `call-${warningId}`,
+      step: 1,
+      key: '1',
+      via: 'voice' as const,
+      serves: 'exercise',
+    },
     ...change,
   });
 
@@ -121,9 +128,9 @@ it('is traced by the referee to the call it was pressed on, and a reply by Twili
   const number = answerNumber(TEST_KEYS, warningId, recipientName('people', tree.person('组一')));
   const sid = `SM${createHash('md5').update('b').digest('hex')}`;
   const reply = { id: sid, from: wrote.address, text: `3 ${number}` };
-  expect(await answerByReplies(database, TEST_KEYS, [reply], 'twilio')).toMatchObject([
-    { verdict: 'recorded' },
-  ]);
+  expect(
+    await answerByReplies(database, TEST_KEYS, [reply], { via: 'twilio', serves: 'exercise' }),
+  ).toMatchObject([{ verdict: 'recorded' }]);
   const broken = async (seen: readonly FarSideAct[]) => {
     const sent = await database.query<{ reference: string }>(
       `select id || '.' || attempt as reference from deliveries where warning_id = $1 and outcome = 'handed off'`,

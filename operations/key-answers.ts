@@ -3,6 +3,7 @@ import { findLinkOwners } from '../db/answer-links.ts';
 import type { Database } from '../db/database.ts';
 import { takeReplies } from '../db/replies.ts';
 import { markAddresses } from '../db/receipts.ts';
+import { nameOfKind, type WarningKind } from '../domain/kinds.ts';
 import type { AnswerKind } from '../domain/unit.ts';
 import { GRACE_MS } from './answers.ts';
 
@@ -16,6 +17,8 @@ export type KeyPress = {
   step: number;
   key: string;
   via: 'voice' | 'twilio';
+  /** What the provider serves: a key counts for no warning of the other kind. */
+  serves: WarningKind;
 };
 
 export type KeyVerdict = 'recorded' | 'repeated' | 'no answer' | 'too late' | 'no such delivery';
@@ -27,10 +30,10 @@ export type KeyVerdict = 'recorded' | 'repeated' | 'no answer' | 'too late' | 'n
 export async function answerByKey(database: Database, press: KeyPress): Promise<KeyVerdict> {
   const kind = Object.hasOwn(ANSWERS, press.key) ? ANSWERS[press.key] : undefined;
   if (kind === undefined) return 'no answer';
-  const [owner] = await findLinkOwners(database, [press.deliveryId]);
+  const [owner] = await findLinkOwners(database, [press.deliveryId], press.serves);
   if (!owner) return 'no such delivery';
   const { warningId, audience, recipientId } = owner;
-  const id = `key:${press.callId}:${press.step}`;
+  const id = nameOfKind(press.serves, `key:${press.callId}:${press.step}`);
   const taken = await database.transaction(async (sql) => {
     const place = { audience, recipientId, channel: 'voice' as const };
     await markAddresses(sql, [{ place, fault: null }]);

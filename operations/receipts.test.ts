@@ -8,13 +8,15 @@ import type { ResultClass } from '../domain/results.ts';
 import { testDatabase } from '../test/database.ts';
 import { makeDeadlinesDue, recordingChannel, runUntilQuiet } from '../test/harness/local-cascade.ts';
 import { holdPost, plantSmallTree, type SmallTree, anotherIncident } from '../test/harness/small-tree.ts';
-import { takeReceipts } from './receipts.ts';
+import { takeReceipts as takeReceiptsOf } from './receipts.ts';
 import { judge } from './referee.ts';
 import { cancelWarning, issueWarning } from './warnings.ts';
 
 let database: Database;
 let tree: SmallTree;
 let warningId: number;
+
+const takeReceipts = (of: Database, receipts: readonly Receipt[]) => takeReceiptsOf(of, receipts, 'exercise');
 
 const channels = () => [recordingChannel('sms'), recordingChannel('email'), recordingChannel('voice')];
 

@@ -20,6 +20,7 @@ import {
   type ReopenedKey,
 } from '../db/receipts.ts';
 import { consequence } from '../domain/delivery.ts';
+import type { WarningKind } from '../domain/kinds.ts';
 import { isArrival, isFailure, type Receipt } from '../domain/receipts.ts';
 import { classOf, type ResultClass } from '../domain/results.ts';
 
@@ -27,13 +28,17 @@ import { classOf, type ResultClass } from '../domain/results.ts';
 const CLASS_UNSAID: ResultClass = 'rejected';
 
 /**
- * Takes receipts of a provider in one commit; those of deliveries that were never planned are passed over. Gives how many were
- * new: a repeated one changes nothing.
+ * Takes receipts of a provider in one commit; those of deliveries that were never planned, or of warnings of another kind than the
+ * provider serves, are passed over. Gives how many were new: a repeated one changes nothing.
  */
-export async function takeReceipts(database: Database, receipts: readonly Receipt[]): Promise<number> {
+export async function takeReceipts(
+  database: Database,
+  receipts: readonly Receipt[],
+  serves: WarningKind,
+): Promise<number> {
   if (receipts.length === 0) return 0;
   return database.transaction(async (sql) => {
-    const fresh = await insertReceipts(sql, receipts);
+    const fresh = await insertReceipts(sql, receipts, serves);
     const ends = fresh.filter(({ state }) => isArrival(state) || isFailure(state));
     if (ends.length > 0) await follow(sql, ends, receipts);
     return fresh.length;

@@ -99,12 +99,21 @@ export type UpdateRequest = {
 
 export type PreparedUpdate = { pack: RulePack; warning: NewWarning; asking: Asking };
 
-/** What an update would put in the place of a warning; nothing is written. */
+/** What an update would put in the place of a warning; nothing is written. Refuses where it has ended or nothing would change. */
 export async function prepareUpdate(
   sql: Sql,
   before: WarningRow,
   request: UpdateRequest,
 ): Promise<PreparedUpdate> {
+  if (Object.values(request).every((value) => value === undefined)) {
+    throw refuse(
+      'nothing-changes',
+      'Nothing would change. Give what is new: --level, --area, --expires or --text-file.',
+      [],
+      'usage',
+    );
+  }
+  await requireOpen(sql, before);
   const level = request.level === undefined ? findLevel(before.level) : findLevel(request.level);
   if (!level) throw refuse('level', `"${request.level ?? ''}" is not a level.`, [], 'usage');
   requireLevelOfHazard(before, level);
@@ -115,18 +124,22 @@ export async function prepareUpdate(
   const pack = rulePackSchema.parse(
     await readKeptRulePack(sql, before.rules.pack.id, before.rules.pack.version),
   );
-  const { kind, hazard, issuer, speed, correctionZh, correctionEn } = before;
+  const { kind, hazard, issuer, speed } = before;
   // The standing words name level, areas and time: they are written anew. What somebody wrote stays.
   const textOf = (language: 'zh' | 'en', text: string) =>
     isStandardText(language, before) ? standardText(language, wording) : text;
   const wording = { issuer, hazard, level: level.id, areas, issuedAt: Date.now() };
+  const correction = (language: 'zh' | 'en', text: string | null) =>
+    text === standardCorrection(language, before) ? standardCorrection(language, wording) : text;
   const expiresAt =
     request.expires === undefined
       ? before.expiresAt
       : Date.now() + Math.round(readExpiry(request.expires) / speed);
   const warning: NewWarning = {
-    ...{ kind, hazard, issuer, speed, areaIds, correctionZh, correctionEn, expiresAt },
+    ...{ kind, hazard, issuer, speed, areaIds, expiresAt },
     level: level.id,
+    correctionZh: correction('zh', before.correctionZh),
+    correctionEn: correction('en', before.correctionEn),
     textZh: checkText(request.textZh) ?? textOf('zh', before.textZh),
     textEn: checkText(request.textEn) ?? textOf('en', before.textEn),
     lastsMs: Math.max(1, expiresAt - Date.now()),
@@ -141,18 +154,9 @@ export async function updateExercise(
   supersedesId: number,
   request: UpdateRequest,
 ): Promise<{ before: WarningRow; after: WarningRow; asking: Asking }> {
-  if (Object.values(request).every((value) => value === undefined)) {
-    throw refuse(
-      'nothing-changes',
-      'Nothing would change. Give what is new: --level, --area, --expires or --text-file.',
-      [],
-      'usage',
-    );
-  }
   return database.transaction(async (sql) => {
     const before = await requireWarningRow(sql, supersedesId);
     if (before.kind === 'actual') throw needsDraft();
-    if (before.status !== 'open') throw await notOpen(sql, supersedesId);
     const { pack, warning, asking } = await prepareUpdate(sql, before, request);
     const warningId = await updateWarning(sql, pack, supersedesId, warning);
     return { before, after: await requireWarningRow(sql, warningId), asking };
@@ -179,6 +183,14 @@ async function requireWarningRow(sql: Sql, warningId: number): Promise<WarningRo
     [],
     'notFound',
   );
+}
+
+/** Refuses to begin what would come to nothing: the warning has ended. Of two at once `lockOpen` decides. */
+export async function requireOpen(
+  sql: Sql,
+  { warningId, status, expiresAt }: Pick<WarningRow, 'warningId' | 'status' | 'expiresAt'>,
+): Promise<void> {
+  if (status !== 'open' || expiresAt <= Date.now()) throw await notOpen(sql, warningId);
 }
 
 /** Why nothing can be done with a warning any more: what took its place is what can. */

@@ -7,6 +7,7 @@ import { TIERS, tierDepth } from '../domain/tiers.ts';
 import type { Database } from '../db/database.ts';
 import { pausedSince, type Pause } from '../db/pauses.ts';
 import {
+  readEndNotices,
   readHouseholdStanding,
   readLatestEvents,
   readProgress,
@@ -14,6 +15,7 @@ import {
   readStanding,
   readWarning,
   readWarnings,
+  type EndNotices,
   type Progress,
   type SilentUnit,
   type TierStanding,
@@ -135,6 +137,8 @@ export type WarningView = {
   events: WarningEvent[];
   /** Everything stands still; null where it does not. */
   paused: Pause | null;
+  /** How soon those told heard that it was cancelled or withdrawn; null where nobody has, or it was not. */
+  endNotices: EndNotices | null;
 };
 
 const EVENTS_SHOWN = 8;
@@ -147,6 +151,7 @@ export async function viewWarning(database: Database, warningId: number): Promis
   const progress = await readProgress(database, warningId);
   const events = await readLatestEvents(database, warningId, EVENTS_SHOWN);
   const paused = await pausedSince(database);
+  const endNotices = warning.status === 'cancelled' ? await readEndNotices(database, warningId) : null;
   const tiers = TIERS.map((tier): TierStanding => {
     if (tier.role === 'told')
       return { tier: tier.id, opened: households.told, silent: 0, escalated: 0, ...households };
@@ -154,7 +159,7 @@ export async function viewWarning(database: Database, warningId: number): Promis
     return known ?? { tier: tier.id, units: 0, opened: 0, told: 0, answered: 0, silent: 0, escalated: 0 };
   });
   const idle = progress.mail === 0 && progress.pagesOpen === 0;
-  return { warning, tiers, progress, events, settled: progress.cellsOpen === 0 && idle, paused };
+  return { warning, tiers, progress, events, settled: progress.cellsOpen === 0 && idle, paused, endNotices };
 }
 
 export async function listWarnings(database: Database, most = 50): Promise<WarningRow[]> {

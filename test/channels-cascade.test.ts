@@ -160,7 +160,11 @@ describe('an attempt whose end nobody knows', () => {
       sender: 'any',
       providerId: 'p7',
     };
-    await takeReceipts(database, [{ ...receipt, deliveryId: Number(message?.deliveryId), attempt: 1 }]);
+    await takeReceipts(
+      database,
+      [{ ...receipt, deliveryId: Number(message?.deliveryId), attempt: 1 }],
+      'exercise',
+    );
     expect(await again(warningId)).toEqual(['1 unknown timeout', '2 handed off adopted-by-receipt']);
     expect(await to(tree.person('村一'))).toHaveLength(1);
   });

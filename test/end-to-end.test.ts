@@ -27,7 +27,7 @@ afterAll(async () => {
 const REQUEST = { hazard: '暴雨', level: 'red', areas: ['城'], issuer: '城气象台' };
 
 it('starts a warning that was accepted while no worker was there, and carries it to its end', async () => {
-  const { warningId } = await issueWarning(stack.database, { ...REQUEST, expires: '+40m', speed: 200 });
+  const { warningId } = await issueWarning(stack.database, { ...REQUEST, expires: '+80m', speed: 200 });
   await stack.startWorker();
   const view = await stack.until(warningId, 'the warning to close', ({ settled }) => settled);
   expect(view.warning.status).toBe('expired');

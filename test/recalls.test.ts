@@ -109,17 +109,21 @@ describe('of the messages that a sender has', () => {
     const [first, second, third] = told(id);
     const states = ['delivered', 'sent', 'queued'] as const;
     for (const [place, message] of [first, second, third].entries())
-      await takeReceipts(database, [
-        {
-          ...{
-            deliveryId: Number(message?.deliveryId),
-            attempt: 1,
-            state: states[place] ?? 'sent',
-            code: null,
+      await takeReceipts(
+        database,
+        [
+          {
+            ...{
+              deliveryId: Number(message?.deliveryId),
+              attempt: 1,
+              state: states[place] ?? 'sent',
+              code: null,
+            },
+            ...{ reason: null, sender: 'slow', providerId: null },
           },
-          ...{ reason: null, sender: 'slow', providerId: null },
-        },
-      ]);
+        ],
+        'exercise',
+      );
     await cancelWarning(database, id, 'over');
     expect(await recallAll(undefined, 'actual')).toEqual([]);
     const gone = [first?.deliveryId, second?.deliveryId];

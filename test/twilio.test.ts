@@ -111,13 +111,13 @@ it('finds replies that could not be pushed in the list', async () => {
   try {
     await waitUntil(
       async () => {
-        await catchUpInbound(database, answerKeys(config), inbound);
+        await catchUpInbound(database, answerKeys(config), inbound, 'exercise');
         const taken = new Set((await answers()).map(({ address }) => address));
         return [...acted].every((address) => taken.has(address)) ? true : null;
       },
       { deadlineMs: 30_000, what: 'the replies to be answers' },
     );
-    expect(await catchUpInbound(database, answerKeys(config), inbound)).toBeLessThan(acted.size);
+    expect(await catchUpInbound(database, answerKeys(config), inbound, 'exercise')).toBeLessThan(acted.size);
   } finally {
     await inbound.close();
   }

@@ -7,6 +7,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { Hono } from 'hono';
 import { z } from 'zod';
 import type { Database } from '../db/database.ts';
+import type { WarningKind } from '../domain/kinds.ts';
 import type { AnswerKeys } from '../domain/links.ts';
 import { parseReference, type Receipt } from '../domain/receipts.ts';
 import type { ReplyKind } from '../domain/reply-texts.ts';
@@ -59,9 +60,11 @@ export function gatewayRoutes(input: {
   keys: AnswerKeys;
   /** Each gateway's own. One provider of both may sign keys by the secret of its SMS, where calls have none. */
   secrets: { sms: string | undefined; voice: string | undefined };
+  /** What these gateways carry: what they push counts for no warning of the other kind. */
+  serves: WarningKind;
   door: GatewayDoor | null;
 }): Hono {
-  const { database, keys, door } = input;
+  const { database, keys, serves, door } = input;
   const { sms, voice } = input.secrets;
   const trusted = { replies: [sms], receipts: [sms, voice], keys: [voice ?? sms] };
   const routes = new Hono();
@@ -104,7 +107,7 @@ export function gatewayRoutes(input: {
     'replies',
     (item) => replySchema.safeParse(item).data ?? null,
     async (replies): Promise<ReplyVerdict[]> => {
-      const outcomes = await answerByReplies(database, keys, replies);
+      const outcomes = await answerByReplies(database, keys, replies, { via: 'gateway', serves });
       for (const [place, { sayBack, kind }] of outcomes.entries()) {
         const reply = replies[place];
         if (reply && sayBack !== null)
@@ -130,6 +133,7 @@ export function gatewayRoutes(input: {
       await takeReceipts(
         database,
         reports.map(({ receipt }) => receipt),
+        serves,
       );
       return reports.map(() => 'taken' as const);
     },
@@ -144,7 +148,8 @@ export function gatewayRoutes(input: {
     },
     async (presses): Promise<KeyVerdict[]> => {
       const verdicts: KeyVerdict[] = [];
-      for (const press of presses) verdicts.push(await answerByKey(database, { ...press, via: 'voice' }));
+      for (const press of presses)
+        verdicts.push(await answerByKey(database, { ...press, via: 'voice', serves }));
       return verdicts;
     },
   );

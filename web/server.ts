@@ -47,6 +47,7 @@ export async function startWeb(input: {
   twilio?: TwilioDoor | null;
 }): Promise<RunningWeb> {
   const { config, keys, log, gateway = null, twilio = null } = input;
+  const serves = kindServed(config);
   const database = openDatabase({
     url: config.DATABASE_URL,
     schema: config.FENGHUO_SCHEMA,
@@ -62,8 +63,9 @@ export async function startWeb(input: {
   app.route('/', answerPageRoutes({ database, keys, log, proxies: config.FENGHUO_WEB_PROXIES }));
   app.route('/', deskRoutes({ database, keys, publicUrl: config.FENGHUO_PUBLIC_URL }));
   const secrets = { sms: config.FENGHUO_GATEWAY_SECRET, voice: config.FENGHUO_VOICE_GATEWAY_SECRET };
-  app.route('/', gatewayRoutes({ database, keys, secrets, door: gateway }));
-  const catchUp = twilio && (await serveTwilio(app, { database, keys, log, ...spoken(config) }, twilio));
+  app.route('/', gatewayRoutes({ database, keys, secrets, serves, door: gateway }));
+  const catchUp =
+    twilio && (await serveTwilio(app, { database, keys, log, serves, ...spoken(config) }, twilio));
   app.get('/healthz', async (context) => {
     await database.query('select 1');
     return context.json({ ok: true });
@@ -78,7 +80,7 @@ export async function startWeb(input: {
   // At once: the end of an outage is written down by the first sign after it.
   const showLife = () => {
     void beatIntake(database).catch(() => undefined);
-    if (kindServed(config) === 'actual') void beat(database, ACTUAL_SIGN).catch(() => undefined);
+    if (serves === 'actual') void beat(database, ACTUAL_SIGN).catch(() => undefined);
   };
   void sayWhatIsServed(database, config).catch(() => undefined);
   showLife();

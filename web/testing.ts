@@ -27,7 +27,6 @@ export type SaidBack = Parameters<GatewayDoor['sayBack']>[0];
 export const TWILIO = {
   accountSid: `AC${'0'.repeat(32)}`,
   authToken: 'a token of the tests',
-  live: false,
   ...{ messageReport, callReport, isMachine },
   inbound: { since: async () => [] },
 } satisfies TwilioDoor;

@@ -240,13 +240,13 @@ describe('a reply', () => {
     await site.database.query(`delete from liveness where name like 'mark %'`);
     const pushed = await replyOf('村一');
     listed.push(message(pushed));
-    expect(await catchUpInbound(site.database, TEST_KEYS, inbound)).toBe(0);
+    expect(await catchUpInbound(site.database, TEST_KEYS, inbound, 'exercise')).toBe(0);
     expect(asked).toEqual([]);
     await said(pushed);
     const lost = await replyOf('村二', '3');
     listed.push(message(lost));
-    expect(await catchUpInbound(site.database, TEST_KEYS, inbound)).toBe(1);
-    expect(await catchUpInbound(site.database, TEST_KEYS, inbound)).toBe(0);
+    expect(await catchUpInbound(site.database, TEST_KEYS, inbound, 'exercise')).toBe(1);
+    expect(await catchUpInbound(site.database, TEST_KEYS, inbound, 'exercise')).toBe(0);
     expect(await said(lost)).toMatch(/<Response\/>$/);
     expect(await answered()).toEqual([
       { name: '村一0', kind: 'received', via: 'twilio' },
@@ -259,14 +259,14 @@ describe('a reply', () => {
   it('stays to be listed where the list or the database fails', async () => {
     const lost = await replyOf('村一');
     const { MessageSid: id = '', From: from = '', Body: text = '' } = lost.fields;
-    await catchUpInbound(site.database, TEST_KEYS, { since: async () => [] });
+    await catchUpInbound(site.database, TEST_KEYS, { since: async () => [] }, 'exercise');
     const failing = { since: () => Promise.reject(new Error('away')) };
     const [before] = await marks();
-    await expect(catchUpInbound(site.database, TEST_KEYS, failing)).rejects.toThrow('away');
+    await expect(catchUpInbound(site.database, TEST_KEYS, failing, 'exercise')).rejects.toThrow('away');
     expect(await marks()).toEqual([before]);
-    expect(await catchUpInbound(site.database, TEST_KEYS, { since: async () => [{ id, from, text }] })).toBe(
-      1,
-    );
+    expect(
+      await catchUpInbound(site.database, TEST_KEYS, { since: async () => [{ id, from, text }] }, 'exercise'),
+    ).toBe(1);
     expect(await marks()).not.toEqual([before]);
   });
 
@@ -283,7 +283,7 @@ describe('a reply', () => {
       },
     };
     const catchUp = startCatchUp({
-      ...{ database: site.database, keys: TEST_KEYS, inbound },
+      ...{ database: site.database, keys: TEST_KEYS, inbound, serves: 'exercise' },
       log: (line) => log.push(line),
       everyMs: 10,
     });

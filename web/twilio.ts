@@ -6,6 +6,7 @@
 import { Hono, type Context } from 'hono';
 import twilio from 'twilio';
 import type { Database } from '../db/database.ts';
+import type { WarningKind } from '../domain/kinds.ts';
 import type { AnswerKeys } from '../domain/links.ts';
 import { parseReference, type Receipt } from '../domain/receipts.ts';
 import { answerByReplies } from '../operations/answers.ts';
@@ -47,8 +48,6 @@ type ReportedState = Pick<Receipt, 'state' | 'code' | 'reason'>;
 export type TwilioDoor = {
   accountSid: string;
   authToken: string;
-  /** True where real people are at the other end. */
-  live: boolean;
   messageReport(status: string, code: string | null): ReportedState | null;
   callReport(status: string, code: string | null, answeredBy: string | null): ReportedState | null;
   isMachine(answeredBy: string | null): boolean;
@@ -68,11 +67,13 @@ export type TwilioInput = {
   publicUrl: string;
   /** Who says so, in a call that is a test. */
   issuer: string;
+  /** What this account carries: nothing of the other kind is said or counted here. */
+  serves: WarningKind;
   door: TwilioDoor;
 };
 
 export function twilioRoutes(input: TwilioInput): Hono {
-  const { database, keys, door } = input;
+  const { database, keys, serves, door } = input;
   const publicUrl = input.publicUrl.replace(/\/$/, '');
   const routes = new Hono();
   const limit = limitBody(BODY_BYTES_MAX, (context) => context.text('too long', 413));
@@ -86,7 +87,7 @@ export function twilioRoutes(input: TwilioInput): Hono {
 
   signed('/twilio/status/:reference', async (request, context) => {
     const receipt = receiptOf(door, context.req.param('reference') ?? '', request);
-    if (receipt) await takeReceipts(database, [receipt]);
+    if (receipt) await takeReceipts(database, [receipt], serves);
     return context.body(null, 204);
   });
 
@@ -95,13 +96,11 @@ export function twilioRoutes(input: TwilioInput): Hono {
     const from = request.field('From');
     const response = new twilio.twiml.MessagingResponse();
     if (id !== null && from !== null) {
-      const [outcome] = await answerByReplies(
-        database,
-        keys,
-        [{ id, from, text: request.text('Body') }],
-        'twilio',
-      );
-      if (outcome && outcome.sayBack !== null && maySay(door, outcome.kind))
+      const [outcome] = await answerByReplies(database, keys, [{ id, from, text: request.text('Body') }], {
+        via: 'twilio',
+        serves,
+      });
+      if (outcome && outcome.sayBack !== null && maySay(serves, outcome.kind))
         response.message(outcome.sayBack);
     }
     return twiml(context, response.toString());
@@ -113,7 +112,7 @@ export function twilioRoutes(input: TwilioInput): Hono {
     if (test) return twiml(context, sayingTwiml(test));
     const reference = parseReference(name);
     const call = reference && (await callText(database, reference.deliveryId));
-    if (!call || !maySay(door, call.kind)) return twiml(context, nothingTwiml());
+    if (!call || !maySay(serves, call.kind)) return twiml(context, nothingTwiml());
     if (call.state !== 'open') return twiml(context, closingTwiml(call, call.state));
     if (door.isMachine(request.text('AnsweredBy') || null))
       return twiml(context, closingTwiml(call, 'machine', true));
@@ -125,11 +124,11 @@ export function twilioRoutes(input: TwilioInput): Hono {
     const step = Number(/^[1-9]$/.exec(context.req.query('step') ?? '')?.[0]);
     const callId = request.field('CallSid');
     const call = reference && (await callText(database, reference.deliveryId));
-    if (!call || !callId || Number.isNaN(step) || !maySay(door, call.kind))
+    if (!call || !callId || Number.isNaN(step) || !maySay(serves, call.kind))
       return twiml(context, nothingTwiml());
     const { deliveryId } = reference;
     const key = request.field('Digits') ?? '';
-    const verdict = await answerByKey(database, { deliveryId, callId, step, key, via: 'twilio' });
+    const verdict = await answerByKey(database, { deliveryId, callId, step, key, via: 'twilio', serves });
     switch (verdict) {
       case 'recorded':
       case 'repeated':
@@ -200,8 +199,8 @@ function receiptOf(door: TwilioDoor, reference: string, request: Signed): Receip
 }
 
 /** Live Twilio and its stand-in never say each other's words; what concerns no warning may be said by both. */
-function maySay(door: TwilioDoor, kind: 'exercise' | 'actual' | null): boolean {
-  return kind === null || (kind === 'actual') === door.live;
+function maySay(serves: WarningKind, kind: WarningKind | null): boolean {
+  return kind === null || kind === serves;
 }
 
 function twiml(context: Context, document: string): Response {

@@ -15,7 +15,7 @@ import {
 } from '../db/senders.ts';
 import type { Sql } from '../db/database.ts';
 import { closedMs, FAILURES_MOST, newsOf, type SenderNews } from '../domain/circuits.ts';
-import type { WarningKind } from '../domain/kinds.ts';
+import { nameOfKind, type WarningKind } from '../domain/kinds.ts';
 import { LEVELS } from '../domain/levels.ts';
 import type { OutgoingMessage, SendResult } from '../domain/ports.ts';
 import type { SenderDesk } from '../domain/routing.ts';
@@ -64,11 +64,6 @@ type Desked = {
 
 export type Desk = SenderDesk & { close(): Promise<void> };
 
-/** The row of a sender of one kind: live senders and stand-ins of the same name never share a rate or a circuit. */
-export function senderRow(serves: WarningKind, id: string): string {
-  return serves === 'actual' ? `actual ${id}` : id;
-}
-
 export function createDesk(input: {
   database: Sql;
   senders: readonly DeskSender[];
@@ -77,7 +72,8 @@ export function createDesk(input: {
   serves: WarningKind;
 }): Desk {
   const { database, senders, log } = input;
-  const rowOf = (id: string) => senderRow(input.serves, id);
+  // Live senders and stand-ins of the same name never share a rate or a circuit.
+  const rowOf = (id: string) => nameOfKind(input.serves, id);
   let registering: Promise<void> | null = null;
   let readAt = -Infinity;
   const underWay = new Set<Promise<unknown>>();

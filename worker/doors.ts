@@ -5,10 +5,10 @@ import { createTwilioInbound, type TwilioInbound } from '../channels/twilio-inbo
 import { callReport, isMachine, messageReport } from '../channels/twilio-results.ts';
 import { twilioOf } from '../config.ts';
 import { openDatabase } from '../db/database.ts';
+import { nameOfKind } from '../domain/kinds.ts';
 import type { Receipt } from '../domain/receipts.ts';
 import type { ReplyKind } from '../domain/reply-texts.ts';
 import { backTurns } from './back-turns.ts';
-import { senderRow } from './desk.ts';
 import { smsParts } from './sms-parts.ts';
 import type { BoundConfig } from './wall.ts';
 
@@ -31,7 +31,6 @@ export type Doors = {
 type TwilioDoor = {
   accountSid: string;
   authToken: string;
-  live: boolean;
   messageReport: typeof messageReport;
   callReport: typeof callReport;
   isMachine: typeof isMachine;
@@ -48,7 +47,7 @@ export function createDoors(config: BoundConfig): Doors {
     perSecond === null
       ? null
       : openDatabase({ url: config.DATABASE_URL, schema: config.FENGHUO_SCHEMA, connectionsMost: 1 });
-  const sender = { id: senderRow(config.serves, 'sms-gateway'), channel: 'sms' as const, perSecond };
+  const sender = { id: nameOfKind(config.serves, 'sms-gateway'), channel: 'sms' as const, perSecond };
   const turn = database && backTurns(database, sender, smsParts(signature));
   const back =
     url && secret
@@ -57,7 +56,7 @@ export function createDoors(config: BoundConfig): Doors {
   const account = twilioOf(config);
   const twilio = account && {
     ...account,
-    ...{ live, messageReport, callReport, isMachine, inbound: createTwilioInbound(account) },
+    ...{ messageReport, callReport, isMachine, inbound: createTwilioInbound(account) },
   };
   return {
     gateway: { receiptOf: gatewayReceipt, sayBack: (words) => back?.say(words) },

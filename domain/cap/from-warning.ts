@@ -1,7 +1,7 @@
 /** One of our warnings as a CAP message, in Chinese and English, and the Ack and Error that go back to a sender. */
 import { findHazard } from '../hazards.ts';
 import { findLevel, type LevelId } from '../levels.ts';
-import type { Language } from '../texts.ts';
+import { standardAllClear, type Language } from '../texts.ts';
 import { isoWithOffset, type Instant } from '../time.ts';
 import type { CapAlert, CapArea, CapInfo, CapReference } from './alert.ts';
 import { chineseStamp } from './chinese.ts';
@@ -16,14 +16,17 @@ export type WarningForCap = {
   issuer: string;
   textZh: string;
   textEn: string;
-  correctionZh: string | null;
-  correctionEn: string | null;
+  /** What was said at its end; null where it was the standing words. */
+  endTextZh: string | null;
+  endTextEn: string | null;
+  /** Its name in the world; null where it has none but ours. */
+  identifier: string | null;
   status: 'open' | 'cancelled' | 'expired' | 'superseded';
   issuedAt: Instant;
   expiresAt: Instant;
   endedAt: Instant | null;
   endReason: string | null;
-  supersedes: { warningId: number; issuedAt: Instant } | null;
+  supersedes: { warningId: number; issuedAt: Instant; identifier: string | null } | null;
   areas: readonly CapArea[];
 };
 
@@ -53,7 +56,9 @@ export function alertOfWarning(warning: WarningForCap, identity: CapIdentity): C
     ...nameOf(warning.supersedes, identity),
   };
   return {
-    identifier: identifierOf(warning.warningId, at, identity, cancelled),
+    identifier: cancelled
+      ? madeIdentifier(warning.warningId, at, identity, true)
+      : nameOf(warning, identity).identifier,
     sender: identity.sender,
     sent: isoWithOffset(at),
     status: warning.kind === 'exercise' ? 'Exercise' : 'Actual',
@@ -76,7 +81,7 @@ function infoIn(language: Language, warning: WarningForCap, cancelled: boolean):
   const event = hazard?.[language] ?? warning.hazard;
   const colour = level?.[language] ?? warning.level;
   const text = language === 'zh' ? warning.textZh : warning.textEn;
-  const correction = language === 'zh' ? warning.correctionZh : warning.correctionEn;
+  const ending = language === 'zh' ? warning.endTextZh : warning.endTextEn;
   return {
     language: language === 'zh' ? 'zh-CN' : 'en-US',
     // 11Axx to 11Gxx are natural disasters; those of the list here come from the weather and the sea.
@@ -93,7 +98,7 @@ function infoIn(language: Language, warning: WarningForCap, cancelled: boolean):
     expires: isoWithOffset(warning.expiresAt),
     senderName: warning.issuer,
     headline: headline(language, { issuer: warning.issuer, event, colour, cancelled }),
-    description: cancelled ? (correction ?? text) : text,
+    description: cancelled ? (ending ?? standardAllClear(language, warning)) : text,
     instruction: null,
     web: null,
     contact: null,
@@ -115,17 +120,17 @@ function headline(
 }
 
 function nameOf(
-  warning: { warningId: number; issuedAt: Instant },
+  warning: { warningId: number; issuedAt: Instant; identifier: string | null },
   identity: CapIdentity,
 ): { identifier: string; sent: string } {
   return {
-    identifier: identifierOf(warning.warningId, warning.issuedAt, identity, false),
+    identifier: warning.identifier ?? madeIdentifier(warning.warningId, warning.issuedAt, identity, false),
     sent: isoWithOffset(warning.issuedAt),
   };
 }
 
 /** The same for ever, because later messages refer to it. A cancel has the moment of the cancel in it. */
-function identifierOf(warningId: number, at: Instant, identity: CapIdentity, cancel: boolean): string {
+function madeIdentifier(warningId: number, at: Instant, identity: CapIdentity, cancel: boolean): string {
   const stamp = chineseStamp(at);
   if (identity.agency !== null) return `${identity.agency}_${stamp}_${warningId}`;
   return `fenghuo-W${warningId}-${stamp}${cancel ? '-cancel' : ''}`;

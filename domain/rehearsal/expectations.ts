@@ -5,7 +5,7 @@ import { MINUTE_MS } from '../time.ts';
 import type { UnitId } from '../unit.ts';
 import { momentOf, unitsOf } from './summary.ts';
 import type { Tree } from './tree.ts';
-import type { WarningRun } from './warning-run.ts';
+import type { RunRecord } from './warning-run.ts';
 
 /** What came of one expectation. `wanted` and `was` are numbers of the same measure; null where there is nothing to compare. */
 export type Verdict = {
@@ -20,7 +20,7 @@ export type Verdict = {
 /** Judges every expectation. `find` gives the unit of a place, which the check of the file has found before. */
 export function judgeExpectations(
   expectations: readonly Expectation[],
-  runs: readonly WarningRun[],
+  runs: readonly RunRecord[],
   tree: Tree,
   find: (place: string) => UnitId,
 ): Verdict[] {
@@ -35,7 +35,7 @@ type Judged = Omit<Verdict, 'expectation'>;
 
 function judge(
   expectation: Expectation,
-  run: WarningRun,
+  run: RunRecord,
   tree: Tree,
   find: (place: string) => UnitId,
 ): Judged {

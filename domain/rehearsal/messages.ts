@@ -26,7 +26,17 @@ export type Happening =
   | { kind: 'retry'; message: Message }
   /** A call that was made rings out: nobody took it. */
   | { kind: 'rang out'; message: Message }
-  | { kind: 'word'; run: WarningRun; person: PersonId; unitId: UnitId; word: 'received' | 'done' };
+  | Word;
+
+/** Something a person says; `by` the channel whose message they answer, null for what they say later of their own accord. */
+export type Word = {
+  kind: 'word';
+  run: WarningRun;
+  person: PersonId;
+  unitId: UnitId;
+  word: 'received' | 'done';
+  by: Channel | null;
+};
 
 /** Red warnings have a queue of their own at the senders. */
 export function queueOf({ warning }: WarningRun): 'red' | 'other' {

@@ -7,6 +7,7 @@
  */
 import type { UnitSend } from '../cascade.ts';
 import { consequence } from '../delivery.ts';
+import { ASKING, type DrillEvent } from '../drill-people.ts';
 import { CHANNELS, type Channel } from '../rules.ts';
 import type { Instant } from '../time.ts';
 import type { UnitId } from '../unit.ts';
@@ -30,6 +31,7 @@ import {
   stimulusStep,
   type Happening,
   type Message,
+  type Word,
 } from './messages.ts';
 import { channelBit, type PersonId, type Tree } from './tree.ts';
 import { SAID, WarningRun, type RehearsedWarning } from './warning-run.ts';
@@ -43,6 +45,8 @@ export type RehearsalInput = {
   senders: Readonly<Record<Channel, { perSecond: number; delaySeconds: number }>>;
   householdsPerGroup: number;
   seed: number;
+  /** Hears what came of messages that ask for an answer, in the order of time; for reports. */
+  witness?: (run: WarningRun, event: DrillEvent) => void;
 };
 
 /** How far it is: the virtual time, and what has happened. */
@@ -121,7 +125,7 @@ class Rehearsal {
       case 'retry':
         return this.queue(happening.message);
       case 'rang out':
-        return this.exhausted(happening.message);
+        return this.exhausted(happening.message, 'not taken');
       case 'word':
         return happening.word === 'done' ? this.done(happening) : this.word(happening);
       default:
@@ -230,7 +234,8 @@ class Rehearsal {
     if (this.rides(message)) return this.handedOff(message, false);
     if (isOut(this.input.outages, channel, unitId, now)) return this.refused(message);
     const key = this.keyOf(person);
-    if (wrongNumber(this.chance, key, channel, this.input.mannerOf(unitId))) return this.exhausted(message);
+    if (wrongNumber(this.chance, key, channel, this.input.mannerOf(unitId)))
+      return this.exhausted(message, 'wrong address');
     this.handedOff(message, true);
   }
 
@@ -243,13 +248,15 @@ class Rehearsal {
   private refused(message: Message): void {
     const { retry } = message.run.warning.rules;
     const then = consequence({ outcome: 'later', reason: 'session-refused' }, message.attempt, retry);
-    if (then.kind !== 'retry') return this.exhausted(message);
+    if (then.kind !== 'retry') return this.exhausted(message, 'not sent');
     const again = { ...message, attempt: message.attempt + 1 };
     this.add(this.now + then.afterMs, { kind: 'retry', message: again });
   }
 
-  private exhausted({ run, unitId, purpose, step }: Message): void {
+  private exhausted(message: Message, reason: DrillEvent['failure']): void {
+    const { run, unitId, purpose, step } = message;
     run.counts.failed += 1;
+    this.tell(message, 'failed', reason);
     if (purpose === 'rung') run.post({ unitId, message: { kind: 'exhausted', rung: step } });
   }
 
@@ -261,6 +268,7 @@ class Rehearsal {
     if (!ownMessage) return;
     if (this.input.tree.severalPosts.has(person)) this.merged.add(mergeKey(message));
     counts.messages[purpose] = (counts.messages[purpose] ?? 0) + 1;
+    this.tell(message, 'handed off');
     if (run.endedAt !== null) counts.afterEnd += 1;
     this.arrive(message);
   }
@@ -288,19 +296,11 @@ class Rehearsal {
     if (purpose === 'done reminder') return this.planDone(message, message.step + 1);
     if (purpose !== 'rung' && purpose !== 'bridge notice') return;
     const at = lightAt(darkness, unitId, lit + answerDelayMs(this.chance, key, stimulus, manner));
-    if (at < Infinity) this.add(at, { kind: 'word', run, person, unitId, word: 'received' });
+    if (at < Infinity) this.add(at, { kind: 'word', run, person, unitId, word: 'received', by: channel });
   }
 
   /** A person answers: once for each warning, but for *cannot act*; an old message's link leads to the warning that holds now. */
-  private word({
-    run: heardOf,
-    person,
-    unitId,
-  }: {
-    run: WarningRun;
-    person: PersonId;
-    unitId: UnitId;
-  }): void {
+  private word({ run: heardOf, person, unitId, by }: Word): void {
     const run = this.current(heardOf);
     if (run.endedAt !== null || !run.begun || run.scope[unitId] !== 1) {
       heardOf.counts.lateAnswers += 1;
@@ -308,6 +308,7 @@ class Rehearsal {
     }
     if (((run.said[person] ?? 0) & SAID.received) !== 0) return;
     const at = this.now;
+    this.input.witness?.(run, { kind: 'answered', personId: person, unitId, channel: by, at });
     const helpless = cannotAct(this.chance, this.keyOf(person), this.input.mannerOf(unitId));
     if (!helpless) run.said[person] = (run.said[person] ?? 0) | SAID.received;
     for (const own of this.postsOf(run, person, unitId)) {
@@ -329,7 +330,7 @@ class Rehearsal {
     const delay = doneDelayMs(this.chance, this.keyOf(person), { warning: run.index, reminder }, manner);
     if (delay === null) return;
     const at = lightAt(this.input.darkness, unitId, this.now + delay);
-    if (at < Infinity) this.add(at, { kind: 'word', run, person, unitId, word: 'done' });
+    if (at < Infinity) this.add(at, { kind: 'word', run, person, unitId, word: 'done', by: null });
   }
 
   private done({ run, person, unitId }: { run: WarningRun; person: PersonId; unitId: UnitId }): void {
@@ -354,6 +355,19 @@ class Rehearsal {
   private postsOf(run: WarningRun, person: PersonId, unitId: UnitId): readonly UnitId[] {
     const several = this.input.tree.severalPosts.get(person);
     return several ? several.filter((own) => run.scope[own] === 1) : [unitId];
+  }
+
+  private tell(message: Message, kind: DrillEvent['kind'], failure?: DrillEvent['failure']): void {
+    const { run, person: personId, unitId, channel, purpose } = message;
+    if (!this.input.witness || !ASKING.has(purpose)) return;
+    this.input.witness(run, {
+      kind,
+      personId,
+      unitId,
+      channel,
+      at: this.now,
+      ...(failure && { failure }),
+    });
   }
 
   private keyOf(person: PersonId): number {

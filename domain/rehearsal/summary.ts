@@ -3,8 +3,8 @@ import type { StoryEnd } from '../scenario-story.ts';
 import { TIERS, type TierId } from '../tiers.ts';
 import { MINUTE_MS, type Instant } from '../time.ts';
 import type { UnitId, UnitState } from '../unit.ts';
-import { unitsUnder, type Tree } from './tree.ts';
-import type { Counts, WarningRun } from './warning-run.ts';
+import { unitsUnder, type Tree, type TreeUnit } from './tree.ts';
+import type { Counts, RunRecord } from './warning-run.ts';
 
 /** How the units of one tier stand at one moment. */
 export type TierMoment = {
@@ -42,7 +42,7 @@ export type WarningSummary = {
   /** Minutes from the start of the scenario. */
   atMinute: number;
   lastsMinutes: number;
-  end: StoryEnd;
+  end: StoryEnd | 'open';
   level: string;
   minutes: number[];
   tiers: TierSummary[];
@@ -62,7 +62,7 @@ const LOOKS_AT = [1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50, 60, 90, 120, 180, 2
 const SILENT_LISTED_MOST = 20;
 
 /** The summary of one warning. */
-export function summarise(run: WarningRun, tree: Tree, startAt: Instant): WarningSummary {
+export function summarise(run: RunRecord, tree: Tree, startAt: Instant): WarningSummary {
   const { warning, counts } = run;
   const lastsMinutes = (warning.endsAt - warning.at) / MINUTE_MS;
   const minutes = LOOKS_AT.filter((minute) => minute <= lastsMinutes);
@@ -139,7 +139,7 @@ export function momentOf(units: readonly (UnitState | undefined)[], at: Instant)
 
 /** The states of a warning's units of a tier, under a place; null means all of either. */
 export function unitsOf(
-  run: WarningRun,
+  run: RunRecord,
   tree: Tree,
   which: { tier: TierId | null; under: UnitId | null },
 ): (UnitState | undefined)[] {
@@ -152,16 +152,21 @@ export function unitsOf(
     .map((unitId) => run.units[unitId]);
 }
 
-function silentUnits(run: WarningRun, tree: Tree): WarningSummary['silentUnits'] {
+function silentUnits(run: RunRecord, tree: Tree): WarningSummary['silentUnits'] {
+  return stillSilent(run, tree)
+    .slice(0, SILENT_LISTED_MOST)
+    .map(({ key, name, tier }) => ({ key, name, tier }));
+}
+
+/** Units that nobody heard from, the highest tier first. */
+export function stillSilent(run: RunRecord, tree: Tree): TreeUnit[] {
   const place = (tier: TierId) => TIERS.findIndex(({ id }) => id === tier);
   return tree.units
     .filter(({ unitId }) => {
       const unit = run.units[unitId];
       return unit?.silentAt != null && unit.answeredAt === null;
     })
-    .sort((one, other) => place(one.tier) - place(other.tier) || one.unitId - other.unitId)
-    .slice(0, SILENT_LISTED_MOST)
-    .map(({ key, name, tier }) => ({ key, name, tier }));
+    .sort((one, other) => place(one.tier) - place(other.tier) || one.unitId - other.unitId);
 }
 
 function by(at: Instant | null, moment: Instant): boolean {

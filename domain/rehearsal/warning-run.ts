@@ -46,6 +46,17 @@ export const SAID = { received: 1, done: 2 } as const;
 
 const LOWEST_OFFICIAL = TIERS.findLast(({ role }) => role === 'official')?.id ?? '';
 
+/** What is reported of a warning, whether it was rehearsed or is on record. */
+export type RunRecord = {
+  warning: Pick<RehearsedWarning, 'name' | 'at' | 'endsAt'> & {
+    end: StoryEnd | 'open';
+    rules: Pick<Rules, 'level'>;
+  };
+  scope: Uint8Array;
+  units: readonly (UnitState | undefined)[];
+  counts: Counts;
+};
+
 export class WarningRun {
   readonly index: number;
   readonly warning: RehearsedWarning;
