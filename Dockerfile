@@ -13,6 +13,8 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --no-audit --no-fund \
   && sha256sum package-lock.json | cut -c 1-64 | tr -d '\n' > node_modules/.fenghuo-lock
 COPY . .
+# Where anchors of the record, and the ledgers of drills, are mounted; a new volume takes its owner from here.
+RUN install -d -o node -g node /anchors /var/lib/fenghuo
 
 USER node
 ENV NODE_ENV=production TZ=Asia/Shanghai

@@ -2,10 +2,11 @@
  * The environment, parsed once. Secrets are read here and never reach an error or a log: a faulty value is named, not shown.
  * Each of {@link SECRETS} may lie in a file instead, named by the same variable with `_FILE` at its end.
  */
+import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { FenghuoError } from './domain/errors.ts';
-import type { WarningKind } from './domain/kinds.ts';
+import type { SenderSide, WarningKind } from './domain/kinds.ts';
 import { WATCH_WINDOW_S } from './domain/watchdog.ts';
 import {
   temporalConnection,
@@ -21,6 +22,7 @@ export const SECRETS = [
   'DATABASE_URL',
   'FENGHUO_DATABASE_PASSWORD',
   'FENGHUO_SECRET',
+  'FENGHUO_MARKS_KEY',
   'FENGHUO_GATEWAY_SECRET',
   'FENGHUO_VOICE_GATEWAY_SECRET',
   'FENGHUO_LOUDSPEAKER_SECRET',
@@ -70,6 +72,10 @@ const OTHERS_OF_KIND = [
   'FENGHUO_VOICE_GATEWAY_LIST_PATH',
   'FENGHUO_CHAT_ROBOT_SHAPE',
   'FENGHUO_TWILIO_FROM',
+] as const;
+
+/** How much a sender takes; see `perSecond`. */
+export const SENDER_RATES = [
   'FENGHUO_SMTP_PER_SECOND',
   'FENGHUO_GATEWAY_PER_SECOND',
   'FENGHUO_TWILIO_PER_SECOND',
@@ -84,6 +90,7 @@ export const VARIABLES_OF_KIND: readonly string[] = [
   ...SENDER_ADDRESSES,
   ...SENDER_CREDENTIALS,
   ...OTHERS_OF_KIND,
+  ...SENDER_RATES,
 ].flatMap((name) => ((SECRETS as readonly string[]).includes(name) ? [name, `${name}_FILE`] : [name]));
 
 const LOCAL_TEMPORAL = '127.0.0.1:7233';
@@ -125,6 +132,11 @@ const schema = z.object({
   FENGHUO_ACTUAL_NAMESPACE: z.string().min(1).optional(),
   /** Keys the links and numbers of answers. Every worker and web process of an installation shares it. */
   FENGHUO_SECRET: z.string().min(32),
+  /**
+   * Keys the marks by which it is known whose a sender is (worker/wall.ts); without it, a key made of FENGHUO_SECRET. The processes of a
+   * drill have a secret of their own and are given this, so that they know what belongs to actual warnings.
+   */
+  FENGHUO_MARKS_KEY: z.string().min(32).optional(),
   /** Where answer pages are reached from outside; never taken from a request. */
   FENGHUO_PUBLIC_URL: z.url().default('http://127.0.0.1:8080'),
   FENGHUO_WEB_HOST: z.string().default('127.0.0.1'),
@@ -214,9 +226,10 @@ const schema = z.object({
   FENGHUO_ANCHOR_MINUTES: z.coerce.number().min(1).max(1_440).default(60),
   /**
    * `sandbox`: the channels above are stand-ins, and the process serves Exercises. `live`: real people are at the other end, and it
-   * serves actual warnings. Never both: each kind has processes of its own.
+   * serves actual warnings. Never both: each kind has processes of its own. `drill`: the account by which a drill reaches people who
+   * agreed, in the processes of that drill alone.
    */
-  FENGHUO_CHANNELS: z.enum(['sandbox', 'live']).default('sandbox'),
+  FENGHUO_CHANNELS: z.enum(['sandbox', 'live', 'drill']).default('sandbox'),
   /** Where worker and web answer Prometheus; nowhere without it. Keep it inside: it asks for no password. */
   FENGHUO_METRICS_ADDRESS: z
     .string()
@@ -256,6 +269,22 @@ export function readConfig(environment: Environment = process.env): Config {
 /** Which warnings a process of this configuration may carry: live senders never see an Exercise, stand-ins nothing else. */
 export function kindServed(config: Config): WarningKind {
   return config.FENGHUO_CHANNELS === 'live' ? 'actual' : 'exercise';
+}
+
+/** Whose the senders of this configuration are. */
+export function sideOf(config: Config): SenderSide {
+  return config.FENGHUO_CHANNELS === 'drill' ? 'drill' : kindServed(config);
+}
+
+/** The key of marks; whoever has it can make no link and no number of answers. */
+export function marksKeyOf(config: {
+  FENGHUO_SECRET: string;
+  FENGHUO_MARKS_KEY?: string | undefined;
+}): string {
+  return (
+    config.FENGHUO_MARKS_KEY ??
+    createHmac('sha256', config.FENGHUO_SECRET).update('marks of kinds').digest('hex')
+  );
 }
 
 /** The Temporal namespace of one kind: Exercises and actual warnings never share one. */

@@ -48,6 +48,17 @@ export function createProveActivities(dependencies: {
   };
 }
 
+/** `wishDrill` asks for the drill of one time of a schedule, once however often it runs. */
+export function createDrillActivities(dependencies: {
+  wish: (input: { scheduleId: number; dueAt: number }) => Promise<unknown>;
+}) {
+  return {
+    async wishDrill(input: { scheduleId: number; dueAt: number }): Promise<void> {
+      await dependencies.wish(input);
+    },
+  };
+}
+
 /** Works with a heartbeat by a timer, not by progress: the truth is in PostgreSQL, this only says that the process lives. */
 async function beating<T>(work: () => Promise<T>): Promise<T> {
   const { heartbeat } = Context.current();
@@ -59,6 +70,7 @@ async function beating<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+export type DrillActivities = ReturnType<typeof createDrillActivities>;
 export type ProveActivities = ReturnType<typeof createProveActivities>;
 export type StepActivities = ReturnType<typeof createStepActivities>;
 export type PageActivities = ReturnType<typeof createPageActivities>;

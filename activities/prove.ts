@@ -17,7 +17,7 @@ export async function proveSome(
 ): Promise<Proved> {
   const { store, channel } = dependencies;
   if (!channel.probe) return { asked: 0, reachable: 0, unreachable: 0 };
-  const people = await store.take({ ...input, live: channel.live });
+  const people = await store.take({ ...input, live: channel.live === true });
   const reachable: typeof people = [];
   let unreachable = 0;
   const queue = people.values();

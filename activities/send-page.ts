@@ -20,7 +20,7 @@ import type {
 } from '../domain/store.ts';
 import { classOf } from '../domain/results.ts';
 import type { Channel } from '../domain/rules.ts';
-import { render } from '../domain/texts.ts';
+import { inParts, render } from '../domain/texts.ts';
 
 export type SendPageDependencies = {
   store: PageStore;
@@ -30,6 +30,8 @@ export type SendPageDependencies = {
   keys: AnswerKeys;
   /** Where answer pages are reached from outside. */
   publicUrl: string;
+  /** The same for people who agreed to a drill, whom others answer to. @default publicUrl */
+  agreedUrl?: string;
   /** Milliseconds of a clock that never jumps. */
   monotonic: () => number;
   pause: (ms: number) => Promise<void>;
@@ -260,7 +262,7 @@ function alongside(
 ): string {
   const { keys } = dependencies;
   const number = answerNumber(keys, companion.warningId, recipientName(page.audience, delivery.recipientId));
-  const links = linksOf(dependencies, page.channel, delivery.address, companion.deliveryId);
+  const links = linksOf(dependencies, page.channel, delivery, companion.deliveryId);
   return render(
     { ...companion, kind: warning.kind },
     { ...delivery, bridge: null, toldBefore: null, carried: false, purpose: 'rung', number, ...links },
@@ -269,13 +271,13 @@ function alongside(
 
 /** The answer page's link, where the channel may hold one. Who gets an SMS answers by writing back, and may use the page as well. */
 function linksOf(
-  { channel: port, keys, publicUrl }: SendPageDependencies,
+  { channel: port, keys, publicUrl, agreedUrl = publicUrl }: SendPageDependencies,
   channel: Channel,
-  address: string | null,
+  { address, synthetic }: Pick<ClaimedDelivery, 'address' | 'synthetic'>,
   deliveryId: number,
 ): { link: string | null; orLink: string | null } {
-  const may = address !== null && (port.links?.(address) ?? channel === 'email');
-  const link = may ? `${publicUrl}/a/${answerToken(keys, deliveryId)}` : null;
+  const may = address !== null && (port.links?.(address, synthetic) ?? channel === 'email');
+  const link = may ? `${synthetic ? publicUrl : agreedUrl}/a/${answerToken(keys, deliveryId)}` : null;
   return channel === 'sms' ? { link: null, orLink: link } : { link, orLink: null };
 }
 
@@ -290,15 +292,16 @@ function messageOf(
     page.warningId,
     recipientName(page.audience, delivery.recipientId),
   );
-  const links = linksOf(dependencies, page.channel, delivery.address, delivery.deliveryId);
+  const links = linksOf(dependencies, page.channel, delivery, delivery.deliveryId);
   const { subject, text: own } = render(
     { ...warning, warningId: page.warningId, superseded: warning.status === 'superseded' },
     { ...delivery, purpose: page.purpose, number, ...links },
   );
-  const text = [
+  const whole = [
     own,
     ...delivery.companions.map((companion) => alongside(dependencies, slice, delivery, companion)),
   ].join('\n\n');
+  const text = page.channel === 'sms' ? inParts(warning, delivery.language, whole) : whole;
   return {
     deliveryId: String(delivery.deliveryId),
     attempt: delivery.attempt,

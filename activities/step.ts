@@ -121,16 +121,18 @@ async function gatherLetters(
   return [...ending, ...letters];
 }
 
-/** Units whose officials have said something. */
-function answeredUnits(mail: readonly InboxLetter[]): number[] {
-  const units = mail.flatMap(({ unitId, body }) =>
-    unitId !== null && (body.kind === 'answered' || body.kind === 'cannot act') ? [unitId] : [],
-  );
+/** Units in which somebody has said something; all of the cell once it has ended: what was said while that was written had no letter. */
+function answeredUnits(mail: readonly InboxLetter[]): number[] | 'of the cell' {
+  if (mail.some(({ body }) => body.kind === 'ended')) return 'of the cell';
+  const units = mail.flatMap(({ unitId, body }) => {
+    if (body.kind === 'household answered') return body.unitIds;
+    return unitId !== null && (body.kind === 'answered' || body.kind === 'cannot act') ? [unitId] : [];
+  });
   return [...new Set(units)];
 }
 
 function settledLetters(letter: CellLetter): Letter[] {
-  if (letter.kind === 'ended') return [];
+  if (letter.kind !== 'settled') return [];
   const { rung } = letter;
   return [
     ...letter.handedOff.map(([unitId, at]): Letter => ({

@@ -11,7 +11,7 @@
  *   base64 of HMAC-SHA-256 with `<timestamp>\n<secret>` as key over nothing. 100 a minute, 5 a second.
  */
 import { createHmac } from 'node:crypto';
-import { channelRefusal } from '../domain/guard.ts';
+import { channelRefusal, type Reach } from '../domain/guard.ts';
 import type { OutgoingMessage, SenderPort, SendResult } from '../domain/ports.ts';
 import {
   createHttpExchanges,
@@ -122,8 +122,8 @@ export type ChatRobotOptions = {
   url: string;
   /** Signs each message; WeCom has none. @default none */
   secret?: string;
-  /** True where real people are at the other end. */
-  live: boolean;
+  /** True where the public is at the other end. */
+  live: Reach;
   /** @default 4 */
   concurrency?: number;
   /** The hard end of one request. @default 10_000 */

@@ -7,7 +7,7 @@
  * Codes: RFC 5321 (replies) and RFC 3463 (enhanced status codes); the classes are those of the channels document.
  */
 import { createTransport } from 'nodemailer';
-import { channelRefusal } from '../domain/guard.ts';
+import { channelRefusal, type Reach } from '../domain/guard.ts';
 import type { OutgoingMessage, SenderPort, SendResult } from '../domain/ports.ts';
 import { composeMessage } from './email-message.ts';
 
@@ -108,8 +108,8 @@ export type EmailChannelOptions = {
   url: string;
   /** The sender's address. */
   from: string;
-  /** True where real people are at the other end. */
-  live: boolean;
+  /** True where the public is at the other end. */
+  live: Reach;
   /** Connections, and messages under way at once. @default 20 */
   concurrency?: number;
   /** The hard end of one send. @default 20_000 */

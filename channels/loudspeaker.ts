@@ -3,7 +3,7 @@
  * interface is common to all, so this is the smallest one such a platform can be fitted to: device, text, language, priority.
  * Nobody answers a loudspeaker, and a broadcast that is made twice does no harm.
  */
-import { channelRefusal } from '../domain/guard.ts';
+import { channelRefusal, type Reach } from '../domain/guard.ts';
 import type { LevelId } from '../domain/levels.ts';
 import type { OutgoingMessage, SenderPort, SendResult } from '../domain/ports.ts';
 import {
@@ -54,8 +54,8 @@ export type LoudspeakerOptions = {
   url: string;
   /** Signs each request, as for the SMS gateway. */
   secret: string;
-  /** True where real people are at the other end. */
-  live: boolean;
+  /** True where the public is at the other end. */
+  live: Reach;
   /** @default 32 */
   concurrency?: number;
   /** The hard end of one request. @default 10_000 */

@@ -2,7 +2,7 @@
  * Push to telephones by ntfy (docs.ntfy.sh/publish, "Publish as JSON"): the address is a topic that only one person has
  * subscribed to. A topic is as good as a password: it must not be guessable, and one for several people is no address.
  */
-import { channelRefusal } from '../domain/guard.ts';
+import { channelRefusal, type Reach } from '../domain/guard.ts';
 import type { LevelId } from '../domain/levels.ts';
 import type { OutgoingMessage, SenderPort, SendResult } from '../domain/ports.ts';
 import {
@@ -50,8 +50,8 @@ export type NtfyOptions = {
   url: string;
   /** An access token (`tk_…`), where the server wants one. @default none */
   token?: string;
-  /** True where real people are at the other end. */
-  live: boolean;
+  /** True where the public is at the other end. */
+  live: Reach;
   /** @default 32 */
   concurrency?: number;
   /** The hard end of one request. @default 10_000 */

@@ -3,6 +3,7 @@
  * the first that takes it, or may have taken it, ends the attempt.
  */
 import { performance } from 'node:perf_hooks';
+import type { Reach } from '../domain/guard.ts';
 import type { ChannelPort, OutgoingMessage, SenderPort, SendResult } from '../domain/ports.ts';
 import { resultOf } from '../domain/results.ts';
 import { chooseSenders, mayGoElsewhere, moreHopeful, type SenderDesk } from '../domain/routing.ts';
@@ -20,7 +21,7 @@ const ELSEWHERE_MS = 3_000;
 /** `senders` in the order in which they are tried. */
 export function routeSenders(input: {
   channel: Channel;
-  live: boolean;
+  live: Reach;
   senders: readonly SenderPort[];
   desk: SenderDesk;
 }): ChannelPort {

@@ -3,7 +3,7 @@
  * nothing waits for it, and what is more than a gateway takes in time is left unsaid. It takes its turns of the gateway's rate after
  * all warnings.
  */
-import { channelRefusal } from '../domain/guard.ts';
+import { channelRefusal, type Reach } from '../domain/guard.ts';
 import type { ReplyKind } from '../domain/reply-texts.ts';
 import { resultOf } from '../domain/results.ts';
 import { createHttpExchanges, gatewaySignature, pathBelow } from './http-exchange.ts';
@@ -33,8 +33,8 @@ export function createSmsBack(options: {
   signature?: string;
   /** Its template there: all of it is one parameter, `text`. @default 'fenghuo-back' */
   template?: string;
-  /** True where real people are at the other end. */
-  live: boolean;
+  /** True where the public is at the other end. */
+  live: Reach;
   /** Waits until so much text may leave by the gateway's rate; false where that is not soon. Left out: no rate limits it. */
   turn?: (text: string) => Promise<boolean>;
 }): SmsBack {
@@ -67,8 +67,8 @@ export function createSmsBack(options: {
 
   return {
     say({ to, text, kind, replyId }) {
-      // Words of no warning are an Exercise's where stand-ins are at the other end, and real ones where people are.
-      const said = kind ?? (live ? 'actual' : 'exercise');
+      // Words of no warning are an Exercise's where stand-ins are at the other end, and real ones where the public is.
+      const said = kind ?? (live === true ? 'actual' : 'exercise');
       if (channelRefusal({ kind: said, synthetic: false }, live) !== null || waiting.length >= WAITING_MOST) {
         unsaid += 1;
         return;

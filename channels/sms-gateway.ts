@@ -3,7 +3,7 @@
  * receipts and replies are pushed in. There is no idempotency key, so what may have been accepted is *unknown*, and is looked for
  * by our reference.
  */
-import { channelRefusal } from '../domain/guard.ts';
+import { channelRefusal, type Reach } from '../domain/guard.ts';
 import type { OutgoingMessage, SenderPort, SendResult } from '../domain/ports.ts';
 import {
   createHttpExchanges,
@@ -35,6 +35,7 @@ const RESULTS: readonly ResultRow[] = [
   // A gateway that fails may have queued the message before it failed.
   { status: /^5/, class: 'server-error' },
   { code: /^THROTTLED$/, class: 'throttled' },
+  { code: /^SYSTEM_BUSY$/, class: 'server-busy' },
   { code: /^QUOTA_USED_UP$/, class: 'provider-out' },
   { code: /^BAD_NUMBER$/, class: 'bad-contact' },
   { code: /^LANDLINE$/, class: 'landline' },
@@ -67,8 +68,8 @@ export type SmsGatewayChannelOptions = {
   templates?: GatewayTemplates;
   /** Where messages are taken back, behind `url`, such as `/sms/recall`. Left out: they cannot be. */
   recallPath?: string | undefined;
-  /** True where real people are at the other end. */
-  live: boolean;
+  /** True where the public is at the other end. */
+  live: Reach;
   /** Messages under way at once in one slice, and connections. @default 128, and 512 */
   concurrency?: number;
   /** The hard end of one send. @default 10_000 */

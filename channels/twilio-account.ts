@@ -3,6 +3,7 @@
  * request; it never retries by itself, because a repeated request is a second message.
  */
 import type { Twilio } from 'twilio';
+import type { Reach } from '../domain/guard.ts';
 import type { OutgoingMessage, SendResult } from '../domain/ports.ts';
 import type { ResultClass } from '../domain/results.ts';
 import { unansweredResult } from './http-exchange.ts';
@@ -21,8 +22,8 @@ export type TwilioSenderOptions = TwilioAccount & {
   from: string;
   /** Where our web process is reached from outside: callbacks come there. */
   publicUrl: string;
-  /** True where real people are at the other end. */
-  live: boolean;
+  /** True where the public is at the other end. */
+  live: Reach;
   /** Messages under way at once in one slice, and connections. @default 64 */
   concurrency?: number;
   /** The hard end of one request. @default 10_000 */

@@ -3,7 +3,7 @@
  * (Aliyun's SingleCallByTts and IvrCall are of it), and the pressed key and the call's end are pushed in under our reference. The
  * template holds the menu: 1 received, 2 again, 3 cannot act. A call that was accepted is no answer, and neither is a voicemail.
  */
-import { channelRefusal } from '../domain/guard.ts';
+import { channelRefusal, type Reach } from '../domain/guard.ts';
 import type { OutgoingMessage, SenderPort, SendResult } from '../domain/ports.ts';
 import {
   createHttpExchanges,
@@ -60,8 +60,8 @@ export type VoiceGatewayOptions = {
   listPath?: string | undefined;
   /** Where calls are taken back that do not ring yet or are not taken, behind `url`. Left out: they cannot be. */
   recallPath?: string | undefined;
-  /** True where real people are at the other end. */
-  live: boolean;
+  /** True where the public is at the other end. */
+  live: Reach;
   /** @default 32 */
   concurrency?: number;
   /** The hard end of one request; the call itself goes on. @default 10_000 */

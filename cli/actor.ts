@@ -1,4 +1,4 @@
-/** Who does something at the desk: the name that is given, else that of the operator who is logged in. */
+/** Who does something: the name that is given, else that of the operator who is logged in. */
 import { FenghuoError } from '../domain/errors.ts';
 import type { Context } from './context.ts';
 
@@ -27,4 +27,10 @@ export async function requireActor(
           sentence: context.say('actor.other', { option, name: operator.name }),
         },
   );
+}
+
+/** The name for the record of what nobody needs to be logged in for; null where nobody is, or their token is not good any more. */
+export async function actorIfKnown(context: Context): Promise<string | null> {
+  const operator = await context.operator().catch(() => null);
+  return operator?.name ?? null;
 }

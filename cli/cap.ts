@@ -71,12 +71,11 @@ function addSenderCommands(cap: Command, context: Context): void {
     .option('--name <NAME>', context.say('help.capSenderCalled'))
     .addHelpText('after', example(context, 'npx fenghuo cap sender add weather.example --key weather.pem'))
     .action(async (name: string, options: { key?: string; reply?: string; name?: string }) => {
-      const actor = (await context.operator())?.name ?? null;
       const keyText = options.key === undefined ? null : await readTextFile(options.key);
       const added = await addSender(
         await context.database(),
         { sender: name, name: options.name ?? null, keyText, replyUrl: options.reply ?? null },
-        actor,
+        await context.operator(),
       );
       context.print({
         value: senderShape(added),
@@ -99,7 +98,7 @@ function addSenderCommands(cap: Command, context: Context): void {
     .argument('<SENDER>', context.say('help.capSenderName'))
     .addHelpText('after', example(context, 'npx fenghuo cap sender remove weather.example'))
     .action(async (name: string) => {
-      await dropSender(await context.database(), name, (await context.operator())?.name ?? null);
+      await dropSender(await context.database(), name, await context.operator());
       context.print({
         value: { sender: name, removed: true },
         lines: () => [context.say('cap.senderRemoved', { sender: name })],
@@ -157,23 +156,25 @@ async function poll(context: Context, url: string, options: PollOptions): Promis
   });
   if (!settings.draft) context.tell(context.say('cap.noOperator'));
   await untilInterrupted(async (signal) => {
+    const look = async () => {
+      const otherHosts = options.host ?? [];
+      printPolled(context, url, await pollCap(database, { url, fetch, settings, otherHosts, signal }));
+    };
+    const reply = async () => {
+      const replies = await postReplies(database, post);
+      if (replies.sent + replies.failed + replies.givenUp > 0)
+        context.tell(context.say('cap.replies', replies));
+    };
     while (!signal.aborted) {
-      try {
-        const polled = await pollCap(database, {
-          url,
-          fetch,
-          settings,
-          otherHosts: options.host ?? [],
-          signal,
-        });
-        printPolled(context, url, polled);
-        const replies = await postReplies(database, post);
-        if (replies.sent + replies.failed + replies.givenUp > 0)
-          context.tell(context.say('cap.replies', replies));
-      } catch (error) {
-        // A server that is away comes back; somebody who looks once wants to know.
-        if (options.once === true || !(error instanceof FenghuoError)) throw error;
-        context.tell(error.message);
+      // A feed that is away holds up no answer to what it gave before.
+      for (const work of [look, reply]) {
+        try {
+          await work();
+        } catch (error) {
+          // A server that is away comes back; somebody who looks once wants to know.
+          if (options.once === true || !(error instanceof FenghuoError)) throw error;
+          context.tell(error.message);
+        }
       }
       if (options.once === true) return;
       await pause(options.every ?? EVERY_MS, signal);
@@ -215,7 +216,10 @@ async function list(context: Context, most: number): Promise<void> {
     findings: row.findings.map((one) => findingShape(one, context)),
   }));
   context.print({ value: shapes, items: shapes, lines: () => renderMessages(rows, context) });
-  if (rows.length === 0) context.hint(context.say('cap.listEmpty'));
+  if (rows.length === 0) {
+    const ways = ['  npx fenghuo cap poll URL', '  npx fenghuo warning issue --cap FILE'];
+    context.hint(context.say('cap.listEmpty'), ...ways);
+  }
 }
 
 function renderMessages(rows: readonly CapMessage[], context: Context): string[] {
@@ -223,7 +227,11 @@ function renderMessages(rows: readonly CapMessage[], context: Context): string[]
   const columns = [
     { title: context.say('cap.column.id'), of: (row: CapMessage) => `M${row.messageId}` },
     { title: context.say('cap.column.received'), of: (row: CapMessage) => minuteOf(row.receivedAt) },
-    { title: context.say('cap.column.sender'), of: (row: CapMessage) => harmless(row.sender ?? '–') },
+    {
+      title: context.say('cap.column.sender'),
+      of: (row: CapMessage) => harmless(row.sender ?? '–'),
+      shrinks: true,
+    },
     {
       title: context.say('cap.column.type'),
       of: (row: CapMessage) => `${row.msgType ?? '–'} ${row.status ?? ''}`,

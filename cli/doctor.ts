@@ -6,7 +6,7 @@ import { pausedSince, type Pause } from '../db/pauses.ts';
 import { readWatchFacts } from '../db/watchdog.ts';
 import { EXIT_CODES, FenghuoError } from '../domain/errors.ts';
 import { namespaceOf, temporalOf, withSecrets, type Config } from '../config.ts';
-import { isGrave, KINDS, type WarningKind } from '../domain/kinds.ts';
+import { GIVEN_UP_DAYS, isGrave, isWanted, KINDS, type WarningKind } from '../domain/kinds.ts';
 import { AT_ONCE, findTroubles, WATCHDOG_SIGN, type Trouble } from '../domain/watchdog.ts';
 import type { Finding } from '../runtime/doctor.ts';
 import { listAfterReviews } from '../operations/draft-ends.ts';
@@ -161,7 +161,7 @@ async function lookAtLife(database: Database, config: Config, context: Context):
   return {
     findings: [
       aliveFinding(names, context),
-      ...(facts.intakeAt === null ? [noIntake(context)] : []),
+      ...(Object.values(facts.intakeAt).every((at) => at === null) ? [noIntake(context)] : []),
       ...(paused === null ? [] : [pausedFinding(paused, context)]),
       watchdogFinding(names, context),
       ...troubleFindings(troubles, context),
@@ -207,12 +207,16 @@ function troubleFindings(troubles: readonly Trouble[], context: Context): Findin
   }));
 }
 
-/** Ready or not, and why not. Actual warnings that nobody has set up are no fault; a worker that was there and is gone is one. */
+/** Ready or not, and why not. Actual warnings that nobody has set up are no fault; a worker that was there and is gone is one, for a week. */
 async function kindFinding({ facts, gaps }: Readiness, config: Config, context: Context): Promise<Finding> {
-  const { kind, workers, wasThere } = facts;
+  const { kind, workers, seenAt } = facts;
   const name = context.say(`doctor.kind.${kind}`);
-  if (kind === 'actual' && !wasThere)
+  if (kind === 'actual' && seenAt === null)
     return { name, status: 'ok', found: context.say('doctor.kindNotSetUp') };
+  if (kind === 'actual' && !isWanted(facts, Date.now())) {
+    const values = { at: minuteOf(seenAt ?? 0), days: GIVEN_UP_DAYS };
+    return { name, status: 'ok', found: context.say('doctor.kindGivenUp', values) };
+  }
   const namespace = workers[0]?.namespace ?? namespaceOf(config, kind);
   const all = [...gaps, ...((await isNamespaceThere(config, namespace)) ? [] : ['no namespace' as const])];
   if (all.length === 0) {

@@ -1,5 +1,6 @@
 /** How a draft is shown: to whoever decides all of what would go out, and since when it waits. Pure. */
 import type { DraftApproval } from '../db/drafts.ts';
+import type { Channel } from '../domain/rules.ts';
 import { isoWithOffset } from '../domain/time.ts';
 import { draftName, type Draft } from '../operations/drafts.ts';
 import type { Context } from './context.ts';
@@ -62,7 +63,7 @@ export function draftShape(draft: Draft, now: number) {
 }
 
 /** Every channel by which its rules send anything. */
-function channelsOf({ content: { rules } }: Draft): string[] {
+function channelsOf({ content: { rules } }: Draft): Channel[] {
   return [...new Set([...rules.ladder.flatMap(({ by }) => by), ...rules.households.by])];
 }
 
@@ -125,7 +126,9 @@ export function renderDraft(draft: Draft, context: Context, now: number): string
     context.say('issue.areas', { areas: draft.areas.join(lang === 'zh' ? '、' : ', ') }),
     context.say('draft.expires', { at: isoWithOffset(content.expiresAt) }),
     context.say('draft.channels', {
-      channels: channelsOf(draft).join(', '),
+      channels: channelsOf(draft)
+        .map((channel) => context.say(`tier.${channel}`))
+        .join(lang === 'zh' ? '、' : ', '),
       pack: content.rules.pack.id,
       version: content.rules.pack.version,
     }),

@@ -236,6 +236,23 @@ describe.sequential('an actual warning', () => {
     expect((await as(null, 'warning', 'drafts', '--all')).stdout).toContain('decided not to send');
   });
 
+  test('that nobody has drafted is decided against as well', async () => {
+    const about = ['--hazard', '暴雨', '--level', 'orange', '--area', '区/乡一', '--reason', '雨势减弱'];
+    expect(await refusal(null, 'warning', 'decide-not', ...about)).toBe('no-operator 4');
+    expect(await refusal('赵六', 'warning', 'decide-not', ...about)).toBe('no-authority 4');
+    expect(await refusal('李四', 'warning', 'decide-not', ...about.slice(2))).toBe('decide-what 2');
+    expect(await refusal('李四', 'warning', 'decide-not', 'D1', ...about)).toBe('decide-what 2');
+    expect(await refusal('李四', 'warning', 'decide-not', ...about.with(1, '雨雪'))).toBe('hazard 2');
+    expect(await json('李四', 'warning', 'decide-not', ...about)).toMatchObject({
+      ...{ hazard: '11B03', level: 'orange', areas: ['乡一'], by: '李四', reason: '雨势减弱' },
+    });
+    expect((await as('李四', 'warning', 'decide-not', ...about, '--lang', 'zh')).stdout).toBe(
+      '决定不发布:乡一 暴雨橙色预警。决定人:李四;理由:雨势减弱。已留存。\n',
+    );
+    const [row] = await database.query('select draft_id, level from decisions order by id desc limit 1');
+    expect(row).toEqual({ draft_id: null, level: 'orange' });
+  });
+
   test('goes out by one person in an emergency, and somebody else looks at it', async () => {
     const publish = async (id: string) =>
       ['warning', 'publish', id, '--confirm', id, '--emergency', '溃坝'] as const;

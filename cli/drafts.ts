@@ -1,7 +1,7 @@
 /** Drafts of actual warnings at the command line: written, reviewed, released, published, each by somebody with the right. */
 import { Option, type Command } from 'commander';
-import { configuredSenders } from '../config.ts';
 import { FenghuoError } from '../domain/errors.ts';
+import { stopsPublishing } from '../domain/kinds.ts';
 import type { RulePack } from '../domain/rules.ts';
 import { contentOfRequest } from '../operations/draft-content.ts';
 import { decideNotToSend, listAfterReviews, rejectDraft, withdrawDraft } from '../operations/draft-ends.ts';
@@ -19,20 +19,19 @@ import {
 } from '../operations/drafts.ts';
 import { planWarning, type WarningPlan } from '../operations/plan.ts';
 import { readinessOf } from '../operations/kinds.ts';
-import type { WarningRequest } from '../operations/warnings.ts';
+import { findOccasion, type WarningRequest } from '../operations/warnings.ts';
 import { confirmed } from './confirm.ts';
 import type { Context } from './context.ts';
 import { draftShape, HASH_SHOWN, isApproved, renderDraft, renderDrafts } from './draft-view.ts';
 import { example } from './example.ts';
 import { requireOperator } from './operators.ts';
-import { readTextFile, wholeNumber } from './options.ts';
+import { readTextFile, several, wholeNumber } from './options.ts';
 import { planShape, renderPlan } from './plan.ts';
-import { warningId } from './shapes.ts';
+import { plannedSenders } from './planned-senders.ts';
+import { hazardName, levelName, warningId } from './shapes.ts';
 import { timeOfDay } from './times.ts';
 
 const LISTED_MOST = 50;
-/** Without these nothing would leave, and whoever published would think it had. */
-const STOPS_PUBLISHING: readonly string[] = ['no worker', 'no sender', 'two namespaces'];
 
 export function addDraftCommands(warning: Command, context: Context): void {
   warning
@@ -94,14 +93,55 @@ function addEndCommands(warning: Command, context: Context): void {
   warning
     .command('decide-not')
     .description(context.say('help.decideNot'))
-    .argument('<DRAFT>', context.say('help.draft'))
+    .argument('[DRAFT]', context.say('help.draft'))
+    .option('--hazard <HAZARD>', context.say('help.hazard'))
+    .option('--level <LEVEL>', context.say('help.level'))
+    .option('--area <UNIT>', context.say('help.area'), several)
     .requiredOption('--reason <TEXT>', context.say('help.reason'))
-    .addHelpText('after', example(context, 'npx fenghuo warning decide-not D12 --reason 雨势减弱'))
-    .action(async (id: string, { reason }: { reason: string }) => {
-      const draftId = parseDraftId(id);
-      await decideNotToSend(await context.database(), await requireOperator(context), { draftId }, reason);
-      await printDraft(context, draftId);
-    });
+    .addHelpText(
+      'after',
+      example(
+        context,
+        'npx fenghuo warning decide-not D12 --reason 雨势减弱',
+        'npx fenghuo warning decide-not --hazard 暴雨 --level orange --area 黔江区 --reason 雨势减弱',
+      ),
+    )
+    .action(async (id: string | undefined, options: DecideOptions) => decideNot(context, id, options));
+}
+
+type DecideOptions = { hazard?: string; level?: string; area?: string[]; reason: string };
+
+/** Of a draft, or of something nobody has written down: then hazard, level and area say what it would have been. */
+async function decideNot(context: Context, id: string | undefined, options: DecideOptions): Promise<void> {
+  const { hazard, level, area, reason } = options;
+  const database = await context.database();
+  if (id !== undefined) {
+    if (hazard !== undefined || level !== undefined || area !== undefined) throw decideWhat(context);
+    const draftId = parseDraftId(id);
+    await decideNotToSend(database, await requireOperator(context), { draftId }, reason);
+    return printDraft(context, draftId);
+  }
+  if (hazard === undefined || level === undefined || area === undefined) throw decideWhat(context);
+  const operator = await requireOperator(context);
+  const found = await findOccasion(database, { hazard, level, areas: area });
+  const about = { hazard: found.hazard.code, level: found.level.id, areaIds: found.areaIds };
+  const { decisionId } = await decideNotToSend(database, operator, about, reason);
+  const [name, shownLevel] = [hazardName(about.hazard, context.lang), levelName(about.level, context.lang)];
+  context.print({
+    value: { decision: decisionId, ...about, areas: found.areas, by: operator.name, reason: reason.trim() },
+    lines: () => [
+      context.say('decision.done', {
+        name: context.say('warning.name', { hazard: name, level: shownLevel }),
+        areas: found.areas.join(context.lang === 'zh' ? '、' : ', '),
+        by: operator.name,
+        reason: reason.trim(),
+      }),
+    ],
+  });
+}
+
+function decideWhat(context: Context): FenghuoError {
+  return new FenghuoError({ code: 'decide-what', refusal: 'usage', sentence: context.say('decision.what') });
 }
 
 /** The options that only an actual warning has, for the commands that write a draft. */
@@ -130,7 +170,7 @@ export async function draftRequest(
   const { correctionFile, correctionEnFile, identifier, edit } = options;
   const database = await context.database();
   await requireOperator(context);
-  const plan = await planWarning(database, request, configuredSenders(await context.config()));
+  const plan = await planWarning(database, request, await plannedSenders(context, 'actual'));
   const { content, pack } = await contentOfRequest(database, request, {
     ...(correctionFile === undefined ? {} : { correctionZh: await readTextFile(correctionFile) }),
     ...(correctionEnFile === undefined ? {} : { correctionEn: await readTextFile(correctionEnFile) }),
@@ -247,14 +287,15 @@ async function publish(
     value: draftShape(published, Date.now()),
     lines: () => [context.say(`draft.published.${draft.act}`, { id, draft: wanted })],
   });
-  if (emergency !== undefined) context.hint(context.say('draft.afterReview'));
+  if (emergency !== undefined)
+    context.hint(context.say('draft.afterReview'), '  npx fenghuo warning review-after');
   context.hint(`  npx fenghuo warning watch ${id}`, `  npx fenghuo silent ${id}`);
 }
 
-/** Refuses where nothing would leave: no worker of actual warnings, or none with a sender. */
+/** Says what is missing, in the user's language, where nothing would leave; publishing itself refuses it as well. */
 async function requireReady(context: Context): Promise<void> {
   const { gaps, facts } = await readinessOf(await context.database(), 'actual');
-  const stopping = gaps.filter((gap) => STOPS_PUBLISHING.includes(gap));
+  const stopping = gaps.filter(stopsPublishing);
   if (stopping.length === 0) return;
   throw new FenghuoError({
     code: 'not-ready',

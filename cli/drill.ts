@@ -1,16 +1,21 @@
 /** `drill`: list, new, validate, rehearse. */
 import type { Command } from 'commander';
 import { EXIT_CODES } from '../domain/errors.ts';
-import type { Register } from '../domain/rehearsal/register.ts';
 import { tierRanges, verdictRanges } from '../domain/rehearsal/ranges.ts';
 import { storyOf } from '../domain/scenario-story.ts';
 import type { Scenario } from '../domain/scenario.ts';
 import { readRegister } from '../operations/rehearsal-tree.ts';
-import { changeSetup, rehearseSeeds, setStage, type Grow } from '../operations/rehearsals.ts';
+import { changeSetup, rehearseSeeds, setStage } from '../operations/rehearsals.ts';
 import { readRulePack } from '../operations/rule-packs.ts';
 import { readScenario, shippedScenarios } from '../operations/scenario-files.ts';
 import type { Context } from './context.ts';
+import { addAgreeCommand } from './drill-agree.ts';
 import { addNewDrillCommand } from './drill-new.ts';
+import { addReportCommands } from './drill-report.ts';
+import { treeOf } from './drill-tree.ts';
+import { addDrillRunCommands } from './drill-run.ts';
+import { addDrillScheduleCommands } from './drill-schedule.ts';
+import { addDrillServeCommand } from './drill-serve.ts';
 import { example } from './example.ts';
 import { oneOf, several, wholeNumber } from './options.ts';
 import { withProgress } from './progress.ts';
@@ -32,9 +37,12 @@ export function addDrillCommands(program: Command, context: Context): void {
     .command('validate')
     .description(context.say('help.drillValidate'))
     .argument('<SCENARIO>', context.say('help.scenario'))
+    .option('--tree <WHICH>', context.say('help.tree'), oneOf(['csv', 'database']))
     .option('--units <FILE>', context.say('help.units'))
     .addHelpText('after', example(context, 'npx fenghuo drill validate quickstart'))
-    .action(async (name: string, { units }: { units?: string }) => validate(context, name, units));
+    .action(async (name: string, options: Pick<RehearseOptions, 'tree' | 'units'>) =>
+      validate(context, name, options),
+    );
   drill
     .command('rehearse')
     .description(context.say('help.drillRehearse'))
@@ -55,6 +63,11 @@ export function addDrillCommands(program: Command, context: Context): void {
       ),
     )
     .action(async (name: string, options: RehearseOptions) => rehearse(context, name, options));
+  addReportCommands(drill, context);
+  addAgreeCommand(drill, context);
+  addDrillRunCommands(drill, context);
+  addDrillScheduleCommands(drill, context);
+  addDrillServeCommand(drill, context);
 }
 
 async function list(context: Context): Promise<void> {
@@ -95,8 +108,12 @@ async function list(context: Context): Promise<void> {
   });
 }
 
-async function validate(context: Context, name: string, units: string | undefined): Promise<void> {
-  const scenario = await readScenario(name, await readRegister(units));
+async function validate(
+  context: Context,
+  name: string,
+  options: Pick<RehearseOptions, 'tree' | 'units'>,
+): Promise<void> {
+  const scenario = await readScenario(name, (await treeOf(context, options)).register);
   const { warnings } = storyOf(scenario);
   const value = {
     name: scenario.name,
@@ -144,15 +161,6 @@ async function rehearse(context: Context, name: string, options: RehearseOptions
   context.hint('', context.say('drill.nothing'));
   const met = played[0]?.rehearsals.every(({ verdicts }) => verdicts.every((verdict) => verdict.met)) ?? true;
   if (options.check === true && !met) context.exitCode = EXIT_CODES.belowCoverage;
-}
-
-async function treeOf(
-  context: Context,
-  { tree, units }: RehearseOptions,
-): Promise<{ register: Register; grow?: Grow }> {
-  if (tree !== 'database') return { register: await readRegister(units) };
-  const { readDatabaseTree } = await import('../operations/rehearsal-database.ts');
-  return readDatabaseTree(await context.database());
 }
 
 /** One seed in full; of several, the ranges. */

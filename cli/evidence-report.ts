@@ -136,13 +136,22 @@ function summary({ evidence: { units, households }, say, language }: Report): Ht
 
 type Event = { at: number; what: string; who: string };
 
+/** Acts that the warning's own row tells of as well. */
+const ENDS: readonly string[] = ['cancel', 'retract'];
+
 function timeline(report: Report): Html {
   const { evidence, say, language } = report;
   const { warning, units, acts } = evidence;
-  const events: Event[] = [{ at: warning.issuedAt, what: say('event.issued'), who: warning.issuer }];
+  const events: Event[] = [
+    { at: warning.issuedAt, what: say('event.issued'), who: warning.issuer },
+    ...ownEvents(report),
+  ];
   for (const tier of TIERS) {
     const told = units.filter((unit) => unit.tier === tier.id).flatMap(({ toldAt }) => toldAt ?? []);
-    const heard = units.filter((unit) => unit.tier === tier.id).flatMap(({ answeredAt }) => answeredAt ?? []);
+    // What was said before it was issued was said of the warning before.
+    const heard = units
+      .filter((unit) => unit.tier === tier.id)
+      .flatMap(({ answeredAt }) => (answeredAt !== null && answeredAt >= warning.issuedAt ? answeredAt : []));
     const named = { tier: tier[language], count: told.length };
     if (told.length > 0) {
       events.push({ at: least(told), what: say('event.firstTold', named), who: '' });
@@ -159,17 +168,35 @@ function timeline(report: Report): Html {
   for (const { kind, at, unit, person } of evidence.answers)
     if (kind === 'cannot act') events.push({ at, what: say('event.cannot', { unit }), who: person ?? '' });
   for (const act of acts) {
-    if (act.kind.startsWith('warning')) continue;
+    if (act.kind.startsWith('warning') || ENDS.includes(act.kind)) continue;
     events.push({ at: act.at, what: say.value(act.kind), who: act.actor ?? say('engine') });
   }
-  if (warning.status === 'expired')
-    events.push({ at: warning.expiresAt, what: say('event.expired'), who: '' });
   const last = evidence.sent.map(({ lastAt }) => lastAt);
   if (last.length > 0) events.push({ at: most(last), what: say('event.lastSend'), who: '' });
   events.sort((one, other) => one.at - other.at);
   const rows = events.map(({ at, what, who }) => [instant(at), what, who]);
   return html`<h2>${say('timeline')}</h2>
     ${table(say, [say('at'), say('what'), say('who')], rows)}`;
+}
+
+/** What became of the warning itself: what it replaced, what replaced it or ended it, who heard of that, who answered too late. */
+function ownEvents({ evidence: { warning, answers, sent }, say }: Report): Event[] {
+  const events: Event[] = [];
+  const push = (at: number, what: string) => events.push({ at, what, who: '' });
+  const carried = answers.filter((answer) => answer.carried);
+  if (carried.length > 0) push(warning.issuedAt, say('event.carried', { count: carried.length }));
+  if (warning.status === 'open') return events;
+  const overAt = warning.endedAt ?? warning.expiresAt;
+  const by = warning.supersededById === null ? '' : `W${warning.supersededById}`;
+  push(overAt, say(`event.${warning.retracted ? 'retracted' : warning.status}`, { by }));
+  const notices = sent.filter(({ purpose, handedOff }) => purpose === 'cancel notice' && handedOff > 0);
+  if (notices.length > 0) {
+    const count = notices.reduce((sum, { handedOff }) => sum + handedOff, 0);
+    push(least(notices.map(({ firstAt }) => firstAt)), say('event.firstEndTold', { count }));
+  }
+  const late = answers.filter((answer) => answer.at > overAt && !answer.carried);
+  if (late.length > 0) push(least(late.map(({ at }) => at)), say('event.late', { count: late.length }));
+  return events;
 }
 
 function decided({ evidence: { acts }, say }: Report): Html {

@@ -101,6 +101,12 @@ const EN = {
   'event.cannot': '{unit} cannot act',
   'event.issued': 'warning issued',
   'event.expired': 'warning expired',
+  'event.superseded': 'its place was taken by {by}: from here on nothing of it goes out',
+  'event.cancelled': 'warning lifted: from here on nothing of it goes out',
+  'event.retracted': 'warning withdrawn: from here on nothing of it goes out',
+  'event.carried': '{count} answers to the warning before stand for this one',
+  'event.firstEndTold': 'first of {count} messages that it is over',
+  'event.late': 'first of {count} answers after it was over',
   'event.lastSend': 'last message settled',
 } as const;
 
@@ -202,6 +208,12 @@ const ZH: Record<EvidenceWord, string> = {
   'event.cannot': '{unit}无法执行',
   'event.issued': '预警发布',
   'event.expired': '预警失效',
+  'event.superseded': '被 {by} 接替:此后本预警不再发出任何信息',
+  'event.cancelled': '预警解除:此后本预警不再发出任何信息',
+  'event.retracted': '预警撤销:此后本预警不再发出任何信息',
+  'event.carried': '对前一预警的 {count} 个应答继续有效',
+  'event.firstEndTold': '结束告知共 {count} 条,第一条发出',
+  'event.late': '结束后的 {count} 个应答中的第一个',
   'event.lastSend': '最后一条信息有了结果',
 };
 

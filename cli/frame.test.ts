@@ -58,8 +58,9 @@ function view(change: Partial<WarningView> = {}): WarningView {
     progress: { cellsOpen: 39, mail: 3, pagesOpen: 2, nextDeadlines: [NOW + 61_000, NOW + 3_725_000] },
     settled: false,
     events: [
-      { at: NOW - 1_000, event: 'answered', unit: '蒲花居民委员会', tier: 'village' },
-      { at: NOW - 2_000, event: 'silent', unit: '第三组\u001b[2J', tier: 'group' },
+      { at: NOW - 1_000, event: 'answered', unit: '蒲花居民委员会', tier: 'village', other: null },
+      { at: NOW - 2_000, event: 'silent', unit: '第三组\u001b[2J', tier: 'group', other: null },
+      { at: NOW - 60_000, event: 'replaces', unit: null, tier: null, other: 11 },
     ],
     paused: null,
     endNotices: null,
@@ -99,6 +100,7 @@ describe('the picture of a running warning', () => {
     expect(frame).toContain('剩余 1:00:00');
     expect(frame).toContain('下一时限 01:01 · 1:02:05');
     expect(frame).toContain('02:41:59  已应    村居  蒲花居民委员会');
+    expect(frame).toContain('02:41:00  接替    W11');
   });
 
   test('an ended warning says when it ended, not how long it lasts', () => {

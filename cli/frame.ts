@@ -184,24 +184,28 @@ function dueLine(view: WarningView, { lang, now }: FrameInput): Piece[][] {
   ];
 }
 
-const EVENT_TONES: Readonly<Record<string, Tone>> = { answered: 'good', silent: 'bad' };
+const EVENT_TONES: Readonly<Partial<Record<WarningEvent['event'], Tone>>> = {
+  ...{ answered: 'good', carried: 'good', late: 'good', silent: 'bad' },
+  ...{ superseded: 'strong', cancelled: 'strong', retracted: 'strong', expired: 'strong' },
+};
 
-function eventLine(event: WarningEvent, lang: Language): Piece[] {
-  const tone = EVENT_TONES[event.event] ?? 'plain';
+/** What happened to a unit, or to the warning itself: then with the other warning, where there is one. */
+function eventLine({ at, event, unit, tier, other }: WarningEvent, lang: Language): Piece[] {
+  const about =
+    unit === null || tier === null
+      ? other === null
+        ? ''
+        : `${GAP}${warningId(other)}`
+      : `${GAP}${pad(tierName(tier, lang), TIER_WIDTH[lang])}${GAP}${harmless(unit)}`;
   return [
-    piece(`${timeOfDay(event.at)}${GAP}`, 'faint'),
-    piece(pad(eventName(event.event, lang), EVENT_WIDTH[lang]), tone),
-    piece(`${GAP}${pad(tierName(event.tier, lang), TIER_WIDTH[lang])}${GAP}${harmless(event.unit)}`),
+    piece(`${timeOfDay(at)}${GAP}`, 'faint'),
+    piece(pad(sayIn(lang, `event.${event}`), EVENT_WIDTH[lang]), EVENT_TONES[event] ?? 'plain'),
+    piece(about),
   ];
 }
 
-const EVENT_WIDTH: Readonly<Record<Language, number>> = { zh: 6, en: 8 };
+const EVENT_WIDTH: Readonly<Record<Language, number>> = { zh: 6, en: 9 };
 const TIER_WIDTH: Readonly<Record<Language, number>> = { zh: 4, en: 9 };
-
-function eventName(event: string, lang: Language): string {
-  if (event === 'answered' || event === 'silent') return sayIn(lang, `event.${event}`);
-  return event;
-}
 
 /** `102,500`; from five digits on, thousands are set apart. */
 function grouped(count: number): string {

@@ -15,7 +15,7 @@ import { startServices, type Services } from '../runtime/services.ts';
 import { endLeftovers, supervise, type Supervised } from '../runtime/supervisor.ts';
 import { environmentOfActual, environmentOfExercises } from './live-environment.ts';
 
-const ENTRY = fileURLToPath(new URL('./fenghuo.mjs', import.meta.url));
+export const ENTRY = fileURLToPath(new URL('./fenghuo.mjs', import.meta.url));
 const WATCH_EVERY_MS = 1_000;
 const KEPT_PORT_MS = 5_000;
 const KEPT_PORT_LOOK_MS = 50;
@@ -27,7 +27,7 @@ const ACTUAL_PORT = 'actualWebPort';
  * states of a city for a quarter of the worker's. 64 helped (ADR 0016 and 0018); 32 does
  * the same for 10,000 messages to the gateway (0.41 and 0.42 of a plain loop, in turn, two rounds of three), and costs less memory.
  */
-const ROOM_FOR_YOUNG = '--max-semi-space-size=32';
+export const ROOM_FOR_YOUNG = '--max-semi-space-size=32';
 
 export type Installation = {
   services: Services;
@@ -38,6 +38,8 @@ export type Installation = {
   /** What serves actual warnings beside it, where live senders are configured. */
   actual: Actual | null;
   watchdog: Supervised | null;
+  /** Conducts what schedules of drills ask for. */
+  drillServer: Supervised | null;
   sandbox: Supervised | null;
   /** Where the stand-ins keep what they received. */
   ledgerDirectory: string;
@@ -65,6 +67,8 @@ export type InstallationInput = {
   ui?: boolean;
   /** A watchdog beside it all. @default false */
   watchdog?: boolean;
+  /** Whoever conducts what schedules of drills ask for. @default false */
+  drillServer?: boolean;
   /** The Temporal server of our own: on a file, or on the same PostgreSQL as in production. @default 'dev' */
   temporal?: 'dev' | 'postgres';
 };
@@ -122,6 +126,7 @@ export async function startInstallation(input: InstallationInput): Promise<Insta
     // It begins with the others: what never comes up is the first trouble it can see.
     // It shouts to people on duty: by the live mail server, where there is one.
     const watchdog = input.watchdog ? run('watchdog', ['watchdog'], {}, ofActual ?? undefined) : null;
+    const drillServer = input.drillServer ? run('drill-serve', ['drill', 'serve']) : null;
     await Promise.all(started.map((process) => process.ready()));
     writeEnvironment(services.dataDirectory, {
       ...environment,
@@ -130,12 +135,16 @@ export async function startInstallation(input: InstallationInput): Promise<Insta
     const watch = watchServices(services, input.log);
     const stop = async () => {
       clearInterval(watch);
-      await watchdog?.stop();
+      // What it conducts stands still then, and goes on with the next one.
+      await Promise.all([watchdog?.stop(), drillServer?.stop()]);
       await Promise.all([...workers, ...(actual ? [actual.worker] : [])].map((worker) => worker.stop()));
       await Promise.all([web.stop(), actual?.web.stop(), sandbox?.stop()]);
       await services.stop();
     };
-    return { services, environment, workers, web, actual, watchdog, sandbox, ledgerDirectory, stop };
+    return {
+      ...{ services, environment, workers, web, actual, watchdog, drillServer, sandbox },
+      ...{ ledgerDirectory, stop },
+    };
   } catch (error) {
     await Promise.all(started.map((process) => process.stop()));
     await services.stop();
@@ -190,6 +199,17 @@ async function prepareEnvironment(
     FENGHUO_METRICS_ADDRESS: '',
   };
   if (!input.sandbox) return environment;
+  return {
+    ...environment,
+    ...(await standInVariables(kept, join(directory, `ledger-${input.schema ?? 'fenghuo'}`))),
+  };
+}
+
+/** Stand-ins for every channel: ports and secrets of an earlier run where they are known, else new ones. */
+export async function standInVariables(
+  kept: Readonly<Record<string, string>>,
+  ledgerDirectory: string,
+): Promise<Record<string, string>> {
   const smtpPort = await keptPort(kept['FENGHUO_SMTP_URL']);
   const gatewayPort = await keptPort(kept['FENGHUO_GATEWAY_URL']);
   // Calls, loudspeakers, the work chat and push: one stand-in is all of them.
@@ -197,7 +217,6 @@ async function prepareEnvironment(
   const secret = (name: string) => kept[name] ?? randomBytes(24).toString('hex');
   const twilioPort = await keptPort(kept['FENGHUO_TWILIO_API_URL']);
   return {
-    ...environment,
     FENGHUO_CHANNELS: 'sandbox',
     FENGHUO_SMTP_URL: `smtp://127.0.0.1:${smtpPort}`,
     FENGHUO_GATEWAY_URL: `http://127.0.0.1:${gatewayPort}`,
@@ -215,7 +234,7 @@ async function prepareEnvironment(
     FENGHUO_TWILIO_AUTH_TOKEN: kept['FENGHUO_TWILIO_AUTH_TOKEN'] ?? randomBytes(16).toString('hex'),
     // Twilio's magic number that is always valid.
     FENGHUO_TWILIO_FROM: '+15005550006',
-    FENGHUO_LEDGER_DIR: join(directory, `ledger-${input.schema ?? 'fenghuo'}`),
+    FENGHUO_LEDGER_DIR: ledgerDirectory,
   };
 }
 
@@ -242,7 +261,7 @@ async function prepareActual(input: {
 }
 
 /** The port of an earlier run, to which links that were sent lead: who held it may still be letting go. Else any free one. */
-async function keptPort(url: string | undefined): Promise<number> {
+export async function keptPort(url: string | undefined): Promise<number> {
   const port = url === undefined ? NaN : Number(new URL(url).port);
   if (!Number.isInteger(port) || port <= 0) return freePort();
   const until = Date.now() + KEPT_PORT_MS;
@@ -281,7 +300,7 @@ export function readEnvironment(directory: string): Record<string, string> {
 }
 
 /** Holds secrets: for its owner alone, and written whole or not at all. */
-function writeEnvironment(directory: string, environment: Record<string, string>): void {
+export function writeEnvironment(directory: string, environment: Record<string, string>): void {
   const file = environmentFile(directory);
   writeFileSync(`${file}.new`, JSON.stringify(environment, null, 2), { mode: 0o600 });
   renameSync(`${file}.new`, file);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
+  accountFor,
   environmentFor,
   environmentOfActual,
   environmentOfExercises,
@@ -118,5 +119,42 @@ describe('a process that is started by hand', () => {
       /--kind exercise/,
     );
     expect(environmentFor('actual', { ...SHARED, FENGHUO_CHANNELS: 'live' })).toMatchObject(SHARED);
+  });
+});
+
+describe('the file of drills', () => {
+  const OF_DRILLS = ['FENGHUO_PUBLIC_URL=https://drill.example', 'FENGHUO_WEB_PORT=8082'];
+  const named = (...lines: string[]) => {
+    const { FENGHUO_LIVE_ENV_FILE: file } = fileWith([...OF_DRILLS, ...lines].join('\n'));
+    return { ...SHARED, ...STAND_INS, FENGHUO_DRILL_ENV_FILE: file };
+  };
+
+  it('is all that its account has, with a limit of one a second where none is said', () => {
+    const environment = accountFor(
+      named('FENGHUO_SMTP_URL=smtps://mail.example', 'FENGHUO_SMTP_PER_SECOND=5'),
+    );
+    expect(environment).toMatchObject({
+      ...{ ...SHARED, FENGHUO_CHANNELS: 'drill', FENGHUO_SMTP_URL: 'smtps://mail.example' },
+      ...{ FENGHUO_SMTP_PER_SECOND: '5', FENGHUO_GATEWAY_PER_SECOND: '1' },
+      FENGHUO_PUBLIC_URL: 'https://drill.example',
+    });
+    for (const name of ['FENGHUO_NTFY_URL', 'FENGHUO_NTFY_TOKEN_FILE', 'FENGHUO_DRILL_ENV_FILE'])
+      expect(environment).not.toHaveProperty(name);
+  });
+
+  it('must be there, and say where its answers are taken', () => {
+    expect(() => accountFor(SHARED)).toThrow(/FENGHUO_DRILL_ENV_FILE .* is not set/);
+    const { FENGHUO_LIVE_ENV_FILE: file } = fileWith('FENGHUO_SMTP_URL=smtps://mail.example');
+    expect(() => accountFor({ FENGHUO_DRILL_ENV_FILE: file })).toThrow(/where it is reached/);
+    expect(() => accountFor(named('FENGHUO_CHANNELS=live'))).toThrow(/cannot be used/);
+    expect(() => accountFor(named('DATABASE_URL=postgres://db.example/f'))).toThrow(/cannot be used/);
+  });
+
+  it('is handed on to nobody who serves either kind', () => {
+    const env = named();
+    for (const kind of [undefined, 'exercise'] as const)
+      expect(environmentFor(kind, env)).not.toHaveProperty('FENGHUO_DRILL_ENV_FILE');
+    expect(environmentOfExercises(env, null)).not.toHaveProperty('FENGHUO_DRILL_ENV_FILE');
+    expect(environmentOfActual(env, {})).not.toHaveProperty('FENGHUO_DRILL_ENV_FILE');
   });
 });

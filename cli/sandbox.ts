@@ -55,6 +55,7 @@ async function sandboxOptions(context: Context): Promise<SandboxOptions> {
     }),
     faults: json('FENGHUO_SANDBOX_FAULTS'),
     model: json('FENGHUO_SANDBOX_MODEL'),
+    ...(environment['FENGHUO_SANDBOX_CAST'] !== undefined && { cast: environment['FENGHUO_SANDBOX_CAST'] }),
     log: (line) => context.tell(line),
   };
 }

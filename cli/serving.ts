@@ -3,11 +3,11 @@ import type { Command } from 'commander';
 import { namespaceOf, readConfig, temporalOf, type Config } from '../config.ts';
 import { openDatabase } from '../db/database.ts';
 import { migrate } from '../db/migrate.ts';
-import { KINDS, type WarningKind } from '../domain/kinds.ts';
+import { KINDS, type SenderSide, type WarningKind } from '../domain/kinds.ts';
 import type { Context } from './context.ts';
 import { example } from './example.ts';
 import { sayReady, untilToldToStop } from './life.ts';
-import { environmentFor } from './live-environment.ts';
+import { accountFor, environmentFor } from './live-environment.ts';
 import { oneOf } from './options.ts';
 
 export function addMigrateCommand(program: Command, context: Context): void {
@@ -42,26 +42,41 @@ async function registerWithTemporal(context: Context): Promise<void> {
   }
 }
 
+/** Of a drill with people, who agreed to be told by an account of its own, processes say `drill`. */
+const SIDES = [...KINDS, 'drill'] as const satisfies readonly SenderSide[];
+
 /** The configuration of a process that serves one kind: of the kind that was asked for, or not at all. */
 async function configOf(context: Context, kind: WarningKind | undefined): Promise<Config> {
   return readConfig(environmentFor(kind, await context.environment()));
+}
+
+/** What a worker sends by: in a drill with people, stand-ins and the account. */
+async function configsOf(
+  context: Context,
+  side: SenderSide | undefined,
+): Promise<{ config: Config; account: Config | null }> {
+  if (side !== 'drill') return { config: await configOf(context, side), account: null };
+  const account = readConfig(accountFor(await context.environment()));
+  return { config: await configOf(context, 'exercise'), account };
 }
 
 export function addWorkerCommand(program: Command, context: Context): void {
   program
     .command('worker')
     .description(context.say('help.worker'))
-    .option('--kind <KIND>', context.say('help.kind'), oneOf(KINDS))
+    .option('--kind <KIND>', context.say('help.kind'), oneOf(SIDES))
     .addHelpText('after', example(context, 'npx fenghuo worker', 'npx fenghuo worker --kind actual'))
-    .action(async (options: { kind?: WarningKind }) => {
-      const config = await configOf(context, options.kind);
+    .action(async (options: { kind?: SenderSide }) => {
+      const { config, account } = await configsOf(context, options.kind);
       await serve(context, async () => {
-        const [{ startWorker }, { yieldToOthers }] = await Promise.all([
+        const [{ startWorker }, { yieldToOthers }, { wishDrill }] = await Promise.all([
           import('../worker/worker.ts'),
           import('../worker/priority.ts'),
+          import('../operations/drill-schedules.ts'),
         ]);
         yieldToOthers();
-        const worker = await startWorker({ config, log: (line) => context.tell(line) });
+        const log = (line: string) => context.tell(line);
+        const worker = await startWorker({ config, account, log, wishDrill });
         context.tell(context.say('worker.started', { address: config.TEMPORAL_ADDRESS }));
         return worker;
       });
@@ -72,10 +87,12 @@ export function addWebCommand(program: Command, context: Context): void {
   program
     .command('web')
     .description(context.say('help.web'))
-    .option('--kind <KIND>', context.say('help.kind'), oneOf(KINDS))
+    .option('--kind <KIND>', context.say('help.kind'), oneOf(SIDES))
     .addHelpText('after', example(context, 'FENGHUO_WEB_PORT=8080 npx fenghuo web'))
-    .action(async (options: { kind?: WarningKind }) => {
-      const config = await configOf(context, options.kind);
+    .action(async (options: { kind?: SenderSide }) => {
+      const { config: usual, account } = await configsOf(context, options.kind);
+      // Answers of stand-ins' people come to another process.
+      const config = account ?? usual;
       await serve(context, async () => {
         const [{ startWeb }, { answerKeys }, { createDoors }] = await Promise.all([
           import('../web/server.ts'),

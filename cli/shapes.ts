@@ -70,7 +70,11 @@ export function viewShape(view: WarningView) {
     settled: view.settled,
     paused: view.paused && pauseShape(view.paused),
     endNotices: view.endNotices,
-    events: view.events.map(({ at, ...event }) => ({ at: isoWithOffset(at), ...event })),
+    events: view.events.map(({ at, other, ...event }) => ({
+      at: isoWithOffset(at),
+      ...event,
+      other: other === null ? null : warningId(other),
+    })),
   };
 }
 

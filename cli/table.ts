@@ -8,6 +8,8 @@ export type Column<Row> = {
   align?: 'left' | 'right';
   /** Gives way first where the table is wider than the terminal. */
   shrinks?: boolean;
+  /** Is left out where nothing else helps: the others are worth more. */
+  drops?: boolean;
 };
 
 const GAP = '  ';
@@ -21,7 +23,16 @@ export function renderTable<Row>(
 ): string[] {
   const cells = [columns.map(({ title }) => title), ...rows.map((row) => columns.map(({ of }) => of(row)))];
   const widths = columns.map((_, place) => Math.max(...cells.map((line) => width(line[place] ?? ''))));
-  if (most !== null) shrink(widths, columns, most);
+  if (most !== null) {
+    shrink(widths, columns, most);
+    if (total(widths) > most && columns.some(({ drops }) => drops)) {
+      return renderTable(
+        rows,
+        columns.filter(({ drops }) => !drops),
+        most,
+      );
+    }
+  }
   return cells.map((line) => {
     const padded = line.map((cell, place) => {
       const columnWidth = widths[place] ?? 0;
@@ -32,10 +43,13 @@ export function renderTable<Row>(
   });
 }
 
+function total(widths: readonly number[]): number {
+  return widths.reduce((sum, one) => sum + one, 0) + GAP.length * (widths.length - 1);
+}
+
 function shrink<Row>(widths: number[], columns: readonly Column<Row>[], most: number): void {
-  const total = () => widths.reduce((sum, one) => sum + one, 0) + GAP.length * (widths.length - 1);
   columns.forEach(({ shrinks }, place) => {
-    const over = total() - most;
+    const over = total(widths) - most;
     const own = widths[place] ?? 0;
     if (shrinks && over > 0) widths[place] = Math.max(Math.min(own, SHRUNK_LEAST), own - over);
   });

@@ -28,6 +28,7 @@ async function bringUp(context: Context, options: { sandbox?: boolean; workers: 
     workers: options.workers,
     ui: true,
     watchdog: true,
+    drillServer: true,
     live: readLiveFile(context.env),
     log: (line) => context.tell(line),
     env: { ...context.env },

@@ -7,11 +7,13 @@ import { retractByOne } from '../operations/draft-ends.ts';
 import { standardCorrection } from '../domain/texts.ts';
 import { prepareUpdate, updateExercise, type UpdateRequest } from '../operations/updates.ts';
 import { endExercise, parseWarningId, requireWarning } from '../operations/warnings.ts';
+import { actorIfKnown } from './actor.ts';
 import type { Context } from './context.ts';
 import { draftContent } from './drafts.ts';
 import { example } from './example.ts';
 import { readTextFile, several } from './options.ts';
 import { hazardName, levelName, warningId, warningShape } from './shapes.ts';
+import { span } from './times.ts';
 
 export function addUpdateCommands(warning: Command, context: Context): void {
   warning
@@ -74,7 +76,8 @@ async function update(context: Context, number: number, options: UpdateOptions):
   const database = await context.database();
   const known = await requireWarning(database, number);
   if (known.kind === 'actual') return draftUpdate(context, known, request);
-  const { before, after, asking } = await updateExercise(database, number, request);
+  const actor = await actorIfKnown(context);
+  const { before, after, asking } = await updateExercise(database, number, request, actor);
   const id = warningId(after.warningId);
   context.print({ value: warningShape(after), lines: () => renderUpdated(before, after, context) });
   context.hint(
@@ -109,7 +112,10 @@ export function renderUpdated(before: WarningRow, after: WarningRow, context: Co
       before: warningId(before.warningId),
     }),
     context.say('issue.areas', { areas: after.areas.join(lang === 'zh' ? '、' : ', ') }),
-    context.say('update.expires', { at: isoWithOffset(after.expiresAt) }),
+    context.say('issue.expires', {
+      at: isoWithOffset(after.expiresAt),
+      left: span(after.expiresAt - after.issuedAt, lang),
+    }),
   ];
 }
 
@@ -119,18 +125,20 @@ async function cancel(context: Context, number: number, options: CancelOptions):
   const known = await requireWarning(database, number);
   const reason = options.reason ?? null;
   if (known.kind === 'actual') return draftContent(context, contentOfCancel(known, { ...texts, reason }));
-  const how = { reason, retracted: false, ...texts };
+  const how = { reason, retracted: false, ...texts, actor: await actorIfKnown(context) };
   printEnded(context, await endExercise(database, number, how));
 }
 
 async function retract(context: Context, number: number, reason: string): Promise<void> {
   const database = await context.database();
   const known = await requireWarning(database, number);
-  if (known.kind === 'exercise')
-    return printEnded(context, await endExercise(database, number, { reason, retracted: true }));
+  if (known.kind === 'exercise') {
+    const how = { reason, retracted: true, actor: await actorIfKnown(context) };
+    return printEnded(context, await endExercise(database, number, how));
+  }
   await retractByOne(database, await context.operator(), number, reason);
   printEnded(context, await requireWarning(database, number));
-  context.hint(context.say('draft.afterReview'));
+  context.hint(context.say('draft.afterReview'), '  npx fenghuo warning review-after');
 }
 
 function printEnded(context: Context, row: WarningRow): void {
@@ -140,5 +148,5 @@ function printEnded(context: Context, row: WarningRow): void {
     value: warningShape(row),
     lines: () => [context.say(row.retracted ? 'retract.done' : 'cancel.done', { id, at })],
   });
-  context.hint(context.say('cancel.next', { id }));
+  context.hint(context.say('cancel.next'), `  npx fenghuo warning watch ${id}`);
 }

@@ -1,6 +1,5 @@
 /** `warning`: plan and issue, list, show, watch. */
 import type { Command } from 'commander';
-import { configuredSenders } from '../config.ts';
 import { EXIT_CODES } from '../domain/errors.ts';
 import { isoWithOffset } from '../domain/time.ts';
 import { findPeopleWithoutAnswer, planWarning } from '../operations/plan.ts';
@@ -22,6 +21,7 @@ import { renderFrame } from './frame.ts';
 import { oneOf, plainNumber, readTextFile, several, wholeNumber } from './options.ts';
 import { pauseLine } from './pause.ts';
 import { planShape, renderCannotAnswer, renderPlan } from './plan.ts';
+import { plannedSenders } from './planned-senders.ts';
 import { example } from './example.ts';
 import { coverageOf, hazardName, levelName, viewShape, warningId, warningShape } from './shapes.ts';
 import { INTERRUPTED_EXIT_CODE, untilInterrupted } from './signals.ts';
@@ -131,7 +131,7 @@ async function requestOf(context: Context, options: RequestOptions): Promise<War
 
 /** With `--check` a plan that refuses somebody, or leaves a unit that nobody can be reached in, ends below coverage. */
 async function plan(context: Context, options: RequestOptions & { check?: boolean }): Promise<void> {
-  const senders = configuredSenders(await context.config());
+  const senders = await plannedSenders(context, options.actual === true ? 'actual' : 'exercise');
   const planned = await planWarning(await context.database(), await requestOf(context, options), senders);
   context.print({ value: planShape(planned), lines: () => renderPlan(planned, context) });
   context.hint(context.say('plan.nothingSent'));
@@ -177,7 +177,7 @@ async function tellOfOverlapping(context: Context, row: WarningRow): Promise<voi
 
 /** After the commit: a warning waits for nobody's telephone, but whoever issued it knows whom to look after. */
 async function tellWhoCannotAnswer(context: Context, request: WarningRequest): Promise<void> {
-  const senders = configuredSenders(await context.config());
+  const senders = await plannedSenders(context, 'exercise');
   const refused = await findPeopleWithoutAnswer(await context.database(), request, senders);
   if (refused.total > 0) context.tell(...renderCannotAnswer(refused, context), context.say('issue.goesOut'));
 }
@@ -221,7 +221,7 @@ export function renderList(rows: readonly WarningRow[], context: Context): strin
       { title: context.say('list.level'), of: (row) => levelName(row.level, lang) },
       { title: context.say('list.hazard'), of: (row) => hazardName(row.hazard, lang) },
       { title: context.say('list.status'), of: (row) => statusOf(row, context) },
-      { title: context.say('list.issued'), of: (row) => minuteOf(row.issuedAt) },
+      { title: context.say('list.issued'), of: (row) => minuteOf(row.issuedAt), drops: true },
       { title: context.say('list.expires'), of: (row) => minuteOf(row.expiresAt) },
       {
         title: context.say('list.areas'),

@@ -9,6 +9,7 @@ import type { Context } from './context.ts';
 import { renderChange, renderFrame } from './frame.ts';
 import { pauseLine } from './pause.ts';
 import { viewShape, warningId as nameOf } from './shapes.ts';
+import { clip } from './width.ts';
 
 /**
  * `closed`: the warning has been cancelled or has expired, and its cells are closed. `settled`: or nothing is under way and
@@ -88,32 +89,33 @@ async function look({ database, warningId, context }: WatchInput, before: Warnin
   }
 }
 
-type Display = { show(view: WarningView, now: number, note?: string): void; end(): void };
+export type Display = { show(view: WarningView, now: number, note?: string): void; end(): void };
 
-function createDisplay(context: WatchInput['context']): Display {
+/** How a warning is shown as it changes; `head` is a line above the picture on a terminal. */
+export function createDisplay(context: WatchInput['context'], head?: () => string): Display {
   if (context.output === 'json') return { show: noop, end: noop };
   if (context.output === 'jsonl') return changeDisplay(context, (view) => JSON.stringify(viewShape(view)));
-  if (context.stdout.isTTY === true) return frameDisplay(context);
+  if (context.stdout.isTTY === true) return frameDisplay(context, head);
   return changeDisplay(context, (view, now) => renderChange(view, { lang: context.lang, now }));
 }
 
-function frameDisplay(context: WatchInput['context']): Display {
+function frameDisplay(context: WatchInput['context'], head?: () => string): Display {
   const { stdout, lang, colour } = context;
   const update = createLogUpdate(stdout as NodeJS.WritableStream);
   return {
     show: (view, now, note) => {
       const columns = stdout.columns ?? 80;
-      const rows = stdout.rows;
-      update(
-        renderFrame(view, {
-          columns,
-          lang,
-          colour,
-          now,
-          ...(rows === undefined ? {} : { rows }),
-          ...(note === undefined ? {} : { note }),
-        }),
-      );
+      const above = head ? [clip(head(), columns)] : [];
+      const rows = stdout.rows === undefined ? undefined : stdout.rows - above.length;
+      const frame = renderFrame(view, {
+        columns,
+        lang,
+        colour,
+        now,
+        ...(rows === undefined ? {} : { rows }),
+        ...(note === undefined ? {} : { note }),
+      });
+      update([...above, frame].join('\n'));
     },
     end: () => update.done(),
   };

@@ -45,8 +45,7 @@ export const CAP_EN = {
   'cap.replies': 'Ack and Error posted: {sent}; waiting: {failed}; given up: {givenUp}',
   'cap.noOperator':
     'Nobody is logged in: actual warnings are held, not drafted. fenghuo login, or FENGHUO_TOKEN.',
-  'cap.listEmpty':
-    'No CAP message has come. npx fenghuo cap poll URL, or npx fenghuo warning issue --cap FILE.',
+  'cap.listEmpty': 'No CAP message has come.',
   'cap.sendersEmpty': 'No sender is known. npx fenghuo cap sender add SENDER --key FILE',
   'cap.senderAdded': '{sender} is known: {key}',
   'cap.senderRemoved': '{sender} is not known any more.',
@@ -105,7 +104,7 @@ export const CAP_ZH: Record<keyof typeof CAP_EN, string> = {
   'cap.failed': '{link}:{reason}',
   'cap.replies': 'Ack 与 Error 已发 {sent};待发 {failed};放弃 {givenUp}',
   'cap.noOperator': '没有人登录:实战预警只留存,不成草稿。请用 fenghuo login 或 FENGHUO_TOKEN。',
-  'cap.listEmpty': '还没有收到 CAP 消息。npx fenghuo cap poll URL 或 npx fenghuo warning issue --cap FILE。',
+  'cap.listEmpty': '还没有收到 CAP 消息。',
   'cap.sendersEmpty': '还没有登记发送方。npx fenghuo cap sender add SENDER --key FILE',
   'cap.senderAdded': '已登记 {sender}:{key}',
   'cap.senderRemoved': '已删除 {sender}。',

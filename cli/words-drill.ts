@@ -1,6 +1,13 @@
 /** The sentences of `drill`, in English and Chinese, under the same keys. */
 
+import { DRILL_RUN_EN, DRILL_RUN_ZH } from './words-drill-run.ts';
+import { DRILL_AGREE_EN, DRILL_AGREE_ZH } from './words-drill-agree.ts';
+import { DRILL_SCHEDULE_EN, DRILL_SCHEDULE_ZH } from './words-drill-schedule.ts';
+
 export const DRILL_EN = {
+  ...DRILL_RUN_EN,
+  ...DRILL_AGREE_EN,
+  ...DRILL_SCHEDULE_EN,
   'help.drill': 'scenarios: list, write, check, and rehearse them in virtual time',
   'help.drillList': 'list the scenarios that are shipped',
   'help.drillNew': 'write a scenario; at a terminal it asks for what you know, elsewhere the options say it',
@@ -88,6 +95,9 @@ export const DRILL_EN = {
 } as const;
 
 export const DRILL_ZH: Readonly<Record<keyof typeof DRILL_EN, string>> = {
+  ...DRILL_RUN_ZH,
+  ...DRILL_AGREE_ZH,
+  ...DRILL_SCHEDULE_ZH,
   'help.drill': '演练脚本:列出、编写、检查,并以虚拟时间推演',
   'help.drillList': '列出自带的演练脚本',
   'help.drillNew': '编写演练脚本;在终端里逐项询问,其他场合由选项给出',

@@ -3,11 +3,13 @@ import { AUDIT_EN } from './words-audit.ts';
 import { AUTHORITY_EN } from './words-authority.ts';
 import { CAP_EN } from './words-cap.ts';
 import { DRILL_EN } from './words-drill.ts';
+import { REPORT_EN } from './words-report.ts';
 import { HELP_EN } from './words-help.ts';
 
 export const EN = {
   ...HELP_EN,
   ...DRILL_EN,
+  ...REPORT_EN,
   ...AUDIT_EN,
   ...AUTHORITY_EN,
   ...CAP_EN,
@@ -208,14 +210,12 @@ export const EN = {
   'plan.overlaps':
     '{id} is open for the same hazard and places: npx fenghuo warning update {id} would replace it.',
   'update.done': '{id} {name} is in the place of {before}',
-  'update.expires': 'valid until {at}',
   'update.asksAgain':
     'Everybody is asked to answer anew. Answers through old links count for the new warning.',
   'update.answersStand': 'Answers already given stand; those who gave them hear of the change.',
   'retract.done': '{id} withdrawn at {at}; those told get the correction',
   'cancel.done': '{id} cancelled at {at}',
-  'cancel.next':
-    'From now on nothing of it is sent but the all-clear, to everybody who was or may have been told. npx fenghuo warning watch {id} shows it.',
+  'cancel.next': 'From now on only those who were or may have been told hear of it: that it is over.',
 
   'frame.issued': 'issued {at}',
   'frame.expires': 'expires {at} (+08:00)',
@@ -227,6 +227,14 @@ export const EN = {
   'frame.busy': 'work waiting',
   'event.answered': 'answered',
   'event.silent': 'silent',
+  'event.carried': 'carried',
+  'event.late': 'late',
+  'event.issued': 'issued',
+  'event.replaces': 'replaces',
+  'event.superseded': 'replaced',
+  'event.cancelled': 'lifted',
+  'event.retracted': 'withdrawn',
+  'event.expired': 'expired',
   'change.tier': 'told {told} answered {answered} of {units}',
   'change.silent': ', was silent {silent}',
   'watch.unreachable': 'The database does not answer; trying again. The figures are the last ones known.',
@@ -341,6 +349,8 @@ export const EN = {
   'doctor.kind.actual': 'actual warnings',
   'doctor.kindReady': 'ready: {senders} ({workers} worker, namespace {namespace})',
   'doctor.kindNotSetUp': 'not set up: only Exercises can go out (docs/operations.md, Going live)',
+  'doctor.kindGivenUp':
+    'given up: no worker of it since {at}, more than {days} days ago. Only Exercises can go out; a worker of it that starts is seen at once.',
   'doctor.kindGaps': 'not ready: {gaps}',
   'doctor.kindNotes': 'ready, but {gaps}',
   'gap.no worker': 'no worker of this kind lives',

@@ -2,11 +2,15 @@
 import { AUDIT_REFUSALS_ZH } from './words-audit.ts';
 import { AUTHORITY_REFUSALS_ZH } from './words-authority.ts';
 import { CAP_REFUSALS_ZH } from './words-cap.ts';
+import { DRILL_RUN_REFUSALS_ZH } from './words-drill-run.ts';
+import { DRILL_SCHEDULE_REFUSALS_ZH } from './words-drill-schedule.ts';
 
 export const REFUSALS_ZH: Readonly<Record<string, string>> = {
   ...AUDIT_REFUSALS_ZH,
   ...AUTHORITY_REFUSALS_ZH,
   ...CAP_REFUSALS_ZH,
+  ...DRILL_RUN_REFUSALS_ZH,
+  ...DRILL_SCHEDULE_REFUSALS_ZH,
   hazard: '没有这个灾种。',
   level: '没有这个等级:red 红色、orange 橙色、yellow 黄色、blue 蓝色。',
   'level-of-hazard': '该灾种没有这个等级的预警。',
@@ -16,6 +20,7 @@ export const REFUSALS_ZH: Readonly<Record<string, string>> = {
   expired: '失效时间已过,请给出以后的时间。',
   'expiry-far': '预警最长 30 天,请给出更早的失效时间。',
   text: '预警文本为空或过长。',
+  'exercise-denied': '演练内容不得否认自己是演练,否则收到的人会当成实战。请删去这些词:',
   'rule-pack': '规则包不能使用,请改正下列各项。',
   'rule-pack-changed': '同一版本的规则包内容已变,请提高版本号后再试。',
   'not-open': '该预警已经结束,未作任何更改。',

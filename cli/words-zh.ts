@@ -4,11 +4,13 @@ import { AUDIT_ZH } from './words-audit.ts';
 import { AUTHORITY_ZH } from './words-authority.ts';
 import { CAP_ZH } from './words-cap.ts';
 import { DRILL_ZH } from './words-drill.ts';
+import { REPORT_ZH } from './words-report.ts';
 import { HELP_ZH } from './words-help.ts';
 
 export const ZH: Record<keyof typeof EN, string> = {
   ...HELP_ZH,
   ...DRILL_ZH,
+  ...REPORT_ZH,
   ...AUDIT_ZH,
   ...AUTHORITY_ZH,
   ...CAP_ZH,
@@ -196,13 +198,11 @@ export const ZH: Record<keyof typeof EN, string> = {
     '同一灾种、同一地区已有生效的 {id}。如要替换它:先 npx fenghuo warning cancel {own},再 npx fenghuo warning update {id}',
   'plan.overlaps': '同一灾种、同一地区已有生效的 {id}:npx fenghuo warning update {id} 可将其替换。',
   'update.done': '{id} {name} 已替换 {before}',
-  'update.expires': '有效期至 {at}',
   'update.asksAgain': '所有单位须重新应答;通过旧链接的应答计入新预警。',
   'update.answersStand': '已有的应答继续有效,应答者会收到变更通知。',
   'retract.done': '{id} 已于 {at} 撤销;已通知者会收到更正',
   'cancel.done': '{id} 已于 {at} 解除',
-  'cancel.next':
-    '从现在起只向已通知或可能已通知的人发送解除消息,其余全部停止。npx fenghuo warning watch {id} 可查看。',
+  'cancel.next': '从现在起只向已通知或可能已通知的人发送解除消息,其余全部停止。',
 
   'frame.issued': '发布 {at}',
   'frame.expires': '有效至 {at} (+08:00)',
@@ -214,6 +214,14 @@ export const ZH: Record<keyof typeof EN, string> = {
   'frame.busy': '处理中',
   'event.answered': '已应',
   'event.silent': '未应',
+  'event.carried': '沿用',
+  'event.late': '迟应',
+  'event.issued': '发布',
+  'event.replaces': '接替',
+  'event.superseded': '被接替',
+  'event.cancelled': '解除',
+  'event.retracted': '撤销',
+  'event.expired': '到期',
   'change.tier': '通知 {told} 应答 {answered}/{units}',
   'change.silent': ',曾未应 {silent}',
   'watch.unreachable': '数据库没有应答,正在重试。显示的是最后已知的数字。',
@@ -323,6 +331,8 @@ export const ZH: Record<keyof typeof EN, string> = {
   'doctor.kind.actual': '真实预警',
   'doctor.kindReady': '就绪:{senders}({workers} 个 worker,命名空间 {namespace})',
   'doctor.kindNotSetUp': '未设置:只能发布演练(见 docs/operations.md,Going live)',
+  'doctor.kindGivenUp':
+    '已停用:自 {at} 起没有此类 worker,已超过 {days} 天。只能发布演练;此类 worker 一启动即可看到。',
   'doctor.kindGaps': '未就绪:{gaps}',
   'doctor.kindNotes': '就绪,但{gaps}',
   'gap.no worker': '没有此类 worker 存活',

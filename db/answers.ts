@@ -5,6 +5,7 @@
 import { messageOrder, type AnswerKind } from '../domain/unit.ts';
 import type { Audience } from '../domain/store.ts';
 import type { Sql } from './database.ts';
+import { householdAnswered } from './chains.ts';
 import { unitsOf } from './duties.ts';
 
 /** What somebody said about a warning, and whose word it is: a person's, a household's, or that of who vouches for a unit. */
@@ -43,7 +44,8 @@ export function stored(admitted: string, graceMs: string): string {
   now as (select floor(extract(epoch from clock_timestamp()) * 1000)::float8 as ms),
   concerned as (
     select a.act, a.warning_id, a.kind, a.done_count, a.via, a.delivery_id, a.person_id, a.household_id, a.vouched_by, a.how,
-      a.priority, u.id as unit_id, u.name, cardinality(u.path) as depth, u.cell_unit_id
+      a.priority, u.id as unit_id, u.name, cardinality(u.path) as depth, u.cell_unit_id,
+      w.status = 'superseded' as superseded
     from ${admitted} a join warnings w on w.id = a.warning_id
     cross join lateral (
       (${unitsOf('a.person_id', 'w.issued_at')})
@@ -61,12 +63,13 @@ export function stored(admitted: string, graceMs: string): string {
   ),
   letters as (
     insert into inbox (cell_id, unit_id, priority, body)
-    select c.id, a.unit_id, a.priority, json_build_object(
-      'kind', case when a.kind = 'cannot act' then a.kind else 'answered' end, 'answer', a.kind, 'at', now.ms)
+    select c.id, case when a.household_id is null then a.unit_id end, a.priority,
+      case when a.household_id is not null then ${householdAnswered('json_build_array(a.unit_id)')} else json_build_object(
+        'kind', case when a.kind = 'cannot act' then a.kind else 'answered' end, 'answer', a.kind, 'at', now.ms) end
     from concerned a join cells c on c.warning_id = a.warning_id and c.unit_id = a.cell_unit_id, now
-    -- A household has no state of its own: the fact is enough. The same person saying the same again may lift what another
-    -- said in between, committed or not yet: the guard counts it, so the unit must hear of it.
-    where a.household_id is null)`;
+    -- A household has no state of its own: the fact is enough, unless it must be carried to another warning. The same person saying
+    -- the same again may lift what another said in between, committed or not yet: the guard counts it, so the unit must hear of it.
+    where a.household_id is null or a.superseded)`;
 }
 
 /** The parameters $1 to $11. */

@@ -125,10 +125,12 @@ export async function newestSeal(sql: Sql): Promise<SealHead | null> {
 
 export type Anchored = { seal: number; at: number };
 
-/** The newest anchor; null where there is none. `at` in milliseconds. */
-export async function newestAnchor(sql: Sql): Promise<Anchored | null> {
+/** The newest anchor that was written there (`file`, `e-mail`); null where there is none. `at` in milliseconds. */
+export async function newestAnchor(sql: Sql, to: string): Promise<Anchored | null> {
   const [row] = await sql.query<Anchored>(
-    'select seal, (extract(epoch from at) * 1000)::float8 as at from anchors order by id desc limit 1',
+    `select seal, (extract(epoch from at) * 1000)::float8 as at from anchors where $1 = any (written_to)
+     order by id desc limit 1`,
+    [to],
   );
   return row ?? null;
 }

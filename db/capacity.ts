@@ -1,4 +1,5 @@
 /** What channels have carried, and what a warning would give them to carry. */
+import { nameOfKind, type WarningKind } from '../domain/kinds.ts';
 import type { Channel } from '../domain/rules.ts';
 import type { Sql } from './database.ts';
 
@@ -10,7 +11,7 @@ const WARNINGS_LOOKED_AT = 5;
  */
 export async function readMeasuredRates(
   sql: Sql,
-  kind: 'exercise' | 'actual',
+  kind: WarningKind,
 ): Promise<{ channel: Channel; perSecond: number }[]> {
   return sql.query(
     `with spans as (
@@ -31,11 +32,12 @@ export async function readMeasuredRates(
 /** What the senders of each channel are allowed together, in parts a second; channels with a sender without limit are left out. */
 export async function readConfiguredRates(
   sql: Sql,
+  kind: WarningKind,
   senders: readonly string[],
 ): Promise<{ channel: Channel; perSecond: number }[]> {
   return sql.query(
     `select channel, sum(per_second)::float8 as "perSecond" from senders
      where id = any($1) group by channel having bool_and(per_second is not null)`,
-    [senders],
+    [senders.map((sender) => nameOfKind(kind, sender))],
   );
 }

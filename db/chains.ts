@@ -40,7 +40,8 @@ function chainBehind(warning: string): string {
 
 /**
  * Everybody in the cell to whom the end is to be said, once for each channel, by the unit with the lowest number; see
- * `StepTransaction.findPossiblyTold`. Of a superseded warning each unit is spoken to by the last link of the chain that has it.
+ * `StepTransaction.findPossiblyTold`. Of a superseded warning each unit is spoken to by the last link of the chain that has it. Slices of
+ * dead workers, which nobody has settled yet, count: their messages may have gone out.
  */
 export async function findToldInCell(
   sql: Sql,
@@ -49,11 +50,19 @@ export async function findToldInCell(
   return sql.query(
     `with chain as materialized (
        select k.id from cells own join cells k on k.unit_id = own.unit_id
-         and k.warning_id = any(${chainUpTo('$2')}) where own.id = $1)
+         and k.warning_id = any(${chainUpTo('$2')}) where own.id = $1),
+     told as (
+       select d.recipient_id, d.audience, d.channel, d.unit_id, d.purpose, d.at from deliveries d
+       where d.warning_id = any(${chainUpTo('$2')}) and d.cell_id = any(array(select id from chain)) and d.${POSSIBLY_TOLD}
+       union all
+       select m.recipient_id, p.audience, p.channel, m.unit_id, p.purpose, least(k.lease_until, clock_timestamp())
+       from pages p join claims k on k.page_id = p.id and k.settled_at is null
+       cross join lateral unnest(p.unit_ids[k.first + 1 : k.first + k.size], p.recipients[k.first + 1 : k.first + k.size])
+         as m (unit_id, recipient_id)
+       where p.cell_id = any(array(select id from chain)) and p.ended_at is null and p.purpose <> 'cancel notice')
      select d.recipient_id, d.audience, d.channel, min(d.unit_id) as unit_id
-     from deliveries d join units u on u.id = d.unit_id
-     where d.warning_id = any(${chainUpTo('$2')}) and d.cell_id = any(array(select id from chain)) and d.${POSSIBLY_TOLD}
-       and ${inAnyScope('array[$2::int]')} and not ${inAnyScope(chainBehind('$2'))}
+     from told d join units u on u.id = d.unit_id
+     where ${inAnyScope('array[$2::int]')} and not ${inAnyScope(chainBehind('$2'))}
      group by d.recipient_id, d.audience, d.channel
      having max(d.at) filter (where d.purpose <> 'cancel notice')
        > coalesce(max(d.at) filter (where d.purpose = 'cancel notice'), '-infinity')
@@ -154,26 +163,32 @@ export async function chainSendsForMs(sql: Sql, cellId: number): Promise<number 
   return row?.wait_ms ?? null;
 }
 
+/** SQL for the letter to a cell that a household of these units (a JSON array) answered a superseded warning. */
+export function householdAnswered(unitIds: string): string {
+  return `json_build_object('kind', 'household answered', 'unitIds', ${unitIds})`;
+}
+
 /**
  * Copies answers to a warning to the one that took its place, with a letter for each, where that asks for no new answer: those of
- * these units, null for all; none twice. The copy names the answer it stands for.
+ * these units, of one cell, or all; none twice. The copy names the answer it stands for. What households said has no letter, but
+ * where the next warning was superseded itself: its cell carries it on.
  */
 export async function carryAnswers(
   sql: Sql,
   warningId: number,
-  unitIds: readonly UnitId[] | null,
+  of: { unitIds?: readonly UnitId[]; cellUnitId?: UnitId },
 ): Promise<void> {
-  if (unitIds?.length === 0) return;
+  if (of.unitIds?.length === 0) return;
   await sql.query(
     `with successor as (
-       select id from warnings where supersedes_id = $1 and not asks_again and status in ('open', 'superseded')),
+       select id, status from warnings where supersedes_id = $1 and not asks_again and status in ('open', 'superseded')),
      carried as (
        insert into answers (warning_id, unit_id, person_id, household_id, kind, done_count, via, delivery_id, vouched_by, how,
          at, carried_from)
        select s.id, a.unit_id, a.person_id, a.household_id, a.kind, a.done_count, a.via, a.delivery_id, a.vouched_by, a.how,
          a.at, a.id
        from successor s join answers a on a.warning_id = $1 and ($2::int[] is null or a.unit_id = any($2))
-       join units u on u.id = a.unit_id
+       join units u on u.id = a.unit_id and ($5::int is null or u.cell_unit_id = $5)
        where ${inAnyScope('array[s.id]')} and not exists (select from answers c where c.carried_from = a.id)
        order by a.id
        returning warning_id, unit_id, household_id, kind, at)
@@ -182,8 +197,16 @@ export async function carryAnswers(
        'kind', case a.kind when 'cannot act' then a.kind else 'answered' end, 'answer', a.kind,
        'at', floor(extract(epoch from a.at) * 1000), 'carried', true)
      from carried a join units u on u.id = a.unit_id join cells c on c.warning_id = a.warning_id and c.unit_id = u.cell_unit_id
-     where a.household_id is null`,
-    [warningId, unitIds, messageOrder('answered'), messageOrder('cannot act')],
+     where a.household_id is null
+     union all
+     select c.id, null, $3::smallint, ${householdAnswered('json_agg(distinct a.unit_id)')}
+     from carried a join successor s on s.id = a.warning_id and s.status = 'superseded' join units u on u.id = a.unit_id
+     join cells c on c.warning_id = a.warning_id and c.unit_id = u.cell_unit_id
+     where a.household_id is not null group by c.id`,
+    [
+      ...[warningId, of.unitIds ?? null, messageOrder('answered'), messageOrder('cannot act')],
+      of.cellUnitId ?? null,
+    ],
     'carry-answers',
   );
 }

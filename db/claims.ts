@@ -30,8 +30,12 @@ type PageRow = {
   ended: boolean;
 };
 
-/** While everything is paused, open pages look again so often: each look is a few events of a workflow's history. */
+/**
+ * While everything is paused, open pages look again so often, at the warning's own speed: each look is a few events of a workflow's
+ * history.
+ */
 const PAUSED_LOOK_MS = 5_000;
+const PAUSED_LOOK_MS_LEAST = 250;
 
 /** A slice of a superseded warning is settled long before its lease ends; who waits for it looks again so often. */
 const CHAIN_LOOK_MS = 250;
@@ -58,7 +62,7 @@ export async function claimSlice(
       [pageId],
       'claims-taken',
     );
-    if (taken?.paused) return { kind: 'wait', waitMs: PAUSED_LOOK_MS };
+    if (taken?.paused) return { kind: 'wait', waitMs: await pausedLookMs(sql, page.warning_id) };
     const chainMs = page.revision > 1 ? await chainSendsForMs(sql, page.cell_id) : null;
     if (chainMs !== null) return { kind: 'wait', waitMs: Math.min(CHAIN_LOOK_MS, Math.max(0, chainMs)) };
     const { closedForMs = 0 } = input;
@@ -75,6 +79,11 @@ export async function claimSlice(
     );
     return { kind: 'slice', slice: await readSlice(sql, page, first, size, { takeKeys: true }) };
   });
+}
+
+async function pausedLookMs(sql: Sql, warningId: number): Promise<number> {
+  const [row] = await sql.query<{ speed: number }>('select speed from warnings where id = $1', [warningId]);
+  return Math.max(PAUSED_LOOK_MS_LEAST, PAUSED_LOOK_MS / (row?.speed ?? 1));
 }
 
 /** Of a warning that has ended, pages are claimed whatever the channel does: the guard drops what is left. */

@@ -54,6 +54,13 @@ export type DatabaseOptions = {
  */
 export const APPLICATION_ROLE = 'fenghuo_app';
 
+/** Whoever logs in under the schema's own name is a drill's: it has rights of its own there, and none anywhere else. */
+function roleOf({ url, schema }: DatabaseOptions): string {
+  const named = URL.canParse(url) ? new URL(url) : null;
+  const login = named?.username || named?.searchParams.get('user');
+  return login === schema ? schema : APPLICATION_ROLE;
+}
+
 /**
  * A plan made while a table was empty reads it whole, and the connection keeps it while the table grows: a warning fills its
  * tables with a hundred thousand rows before the first analyze. Planning an answer anew each time cost more than running it
@@ -76,7 +83,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     // One process's work is many short statements on known ids: the planner's guesses on young tables mislead it.
     jit: 'off',
     ...(options.indexesOnly === true ? INDEXES_ONLY : {}),
-    ...(options.asOwner === true ? {} : { role: APPLICATION_ROLE }),
+    ...(options.asOwner === true ? {} : { role: roleOf(options) }),
   };
   const pool = new pg.Pool({
     connectionString: options.url,

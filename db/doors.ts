@@ -2,6 +2,8 @@
  * Door to door: the households of one group that nobody has heard from, and what its leader found at their doors. Both are
  * answers, with the household and who vouches for it; a household has no state, so nobody is told by letter.
  */
+import { messageOrder } from '../domain/unit.ts';
+import { householdAnswered } from './chains.ts';
 import type { Sql } from './database.ts';
 import { DELIVERY_ID_STRIDE } from './pages.ts';
 
@@ -94,7 +96,12 @@ export async function storeVisits(sql: Sql, visits: Visits): Promise<{ reached: 
          and (h.id = any($5::bigint[]) or h.id between $7 and $8) is true as reached) found
        where h.unit_id = $2 and heard.reached is not true and (found.reached or h.id = any($6::bigint[]))
        order by h.id
-       returning how)
+       returning how),
+     letter as (
+       insert into inbox (cell_id, unit_id, priority, body)
+       select c.id, null, $9::smallint, ${householdAnswered('json_build_array($2::int)')}
+       from warnings w join units u on u.id = $2 join cells c on c.warning_id = w.id and c.unit_id = u.cell_unit_id
+       where w.id = $1 and w.status = 'superseded' and exists (select from facts))
      select (count(*) filter (where how = '${AT_THE_DOOR}'))::int as reached,
        (count(*) filter (where how = '${NOBODY_THERE}'))::int as nobody from facts`,
     [
@@ -106,6 +113,7 @@ export async function storeVisits(sql: Sql, visits: Visits): Promise<{ reached: 
       visits.nobody,
       visits.rest?.from ?? null,
       visits.rest?.until ?? null,
+      messageOrder('answered'),
     ],
     'store-visits',
   );

@@ -155,12 +155,14 @@ export type HeardAnswer = {
   person: string | null;
   vouchedBy: string | null;
   how: string | null;
+  /** It was given to the warning before, and stands for this one. */
+  carried: boolean;
 };
 
 export async function readHeardAnswers(sql: Sql, warningId: number): Promise<HeardAnswer[]> {
   return sql.query<HeardAnswer>(
     `select ${MS('a.at')} as at, u.id as "unitId", u.name as unit, u.tier, a.kind, a.done_count as "doneCount", a.via, p.name as person,
-       a.vouched_by as "vouchedBy", a.how
+       a.vouched_by as "vouchedBy", a.how, a.carried_from is not null as carried
      from answers a join units u on u.id = a.unit_id left join people p on p.id = a.person_id
      where a.warning_id = $1 and a.household_id is null order by a.at, a.id`,
     [warningId],

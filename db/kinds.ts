@@ -1,15 +1,15 @@
 /** The wall between kinds, as PostgreSQL keeps it: whose a sender is, who serves which kind, and what came to the wrong side. */
-import type { KindFacts, LivingWorker, WarningKind } from '../domain/kinds.ts';
+import type { KindFacts, LivingWorker, SenderSide, WarningKind } from '../domain/kinds.ts';
 import type { Database, Sql } from './database.ts';
 import { alive } from './liveness.ts';
 
-/** Something that belongs to one kind: its keyed hash, and the variable that holds it. */
+/** Something that belongs to one side: its keyed hash, and the variable that holds it. */
 export type Mark = { mark: string; variable: string };
 
-/** Binds marks to a kind, all or none. Gives back the variables whose marks belong to the other kind; then nothing is bound. */
+/** Binds marks to a side, all or none. Gives back the variables whose marks belong to another one; then nothing is bound. */
 export async function bindMarks(
   database: Database,
-  kind: WarningKind,
+  kind: SenderSide,
   marks: readonly Mark[],
 ): Promise<string[]> {
   return database.transaction(async (sql) => {
@@ -30,7 +30,7 @@ export async function bindMarks(
          returning mark`,
         [sorted.map(({ mark }) => mark), sorted.map(({ variable }) => variable), kind],
       );
-      // One of the other kind came first, just now.
+      // Another side came first, just now.
       const own = new Set(bound.map(({ mark }) => mark));
       for (const { mark } of sorted) if (!own.has(mark)) foreign.add(mark);
     }
@@ -70,8 +70,10 @@ export async function noteMisdirected(
 /** How the installation stands for one kind; `aliveWithinMs`: who has shown life since then lives. */
 export async function readKindFacts(sql: Sql, kind: WarningKind, aliveWithinMs: number): Promise<KindFacts> {
   const names = await alive(sql, aliveWithinMs);
-  const said = await sql.query<LivingWorker & { name: string; part: 'worker' | 'web' }>(
-    `select name, part, senders, namespace, public_url as "publicUrl" from serving where kind = $1 order by name`,
+  const said = await sql.query<LivingWorker & { name: string; part: 'worker' | 'web'; seenAt: number }>(
+    `select name, part, senders, namespace, public_url as "publicUrl",
+       (extract(epoch from greatest(s.started_at, (select at from liveness l where l.name = s.name))) * 1000)::float8 as "seenAt"
+     from serving s where kind = $1 order by name`,
     [kind],
   );
   const [rest] = await sql.query<{ misdirected: number; twoPersons: boolean }>(
@@ -89,7 +91,7 @@ export async function readKindFacts(sql: Sql, kind: WarningKind, aliveWithinMs: 
   const living = said.filter(({ name }) => names.includes(name));
   return {
     kind,
-    wasThere: workers.length > 0,
+    seenAt: workers.length > 0 ? Math.max(...workers.map(({ seenAt }) => seenAt)) : null,
     workers: living.filter(({ part }) => part === 'worker'),
     web: living.some(({ part }) => part === 'web'),
     misdirected: rest?.misdirected ?? 0,

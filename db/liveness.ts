@@ -1,9 +1,10 @@
 /** Signs of life: who was there, and when last, by PostgreSQL's clock; and when nobody was there to take answers. */
+import type { WarningKind } from '../domain/kinds.ts';
 import type { Outage } from '../domain/outages.ts';
 import type { Sql } from './database.ts';
 
-/** All web processes share one name: answers are taken while any of them lives. */
-export const INTAKE_SIGN = 'web';
+/** All web processes of one kind share one name: its answers are taken while any of them lives. */
+export const INTAKE_SIGNS: Readonly<Record<WarningKind, string>> = { exercise: 'web', actual: 'web actual' };
 /**
  * So long without a sign of a web process, which comes every second, is an outage. Less would take a busy second for one; of
  * an outage's first seconds nothing is known yet, so a deadline in them passes as usual.
@@ -35,48 +36,52 @@ export async function alive(sql: Sql, withinMs: number): Promise<string[]> {
 }
 
 /**
- * A sign of life of a web process. Where none of them had shown one for some seconds, that is written down as an outage, once:
+ * A sign of life of a web process. Where none of its kind had shown one for some seconds, that is written down as an outage, once:
  * its key is the old sign, which is the same for all that come back together.
  */
-export async function beatIntake(sql: Sql): Promise<void> {
+export async function beatIntake(sql: Sql, kind: WarningKind): Promise<void> {
   await sql.query(
     `with before as (select at from liveness where name = $1),
        outage as (
-         insert into intake_outages (began_at, ended_at)
-         select at, clock_timestamp() from before where at < clock_timestamp() - $2 * interval '1 millisecond'
+         insert into intake_outages (kind, began_at, ended_at)
+         select $3, at, clock_timestamp() from before where at < clock_timestamp() - $2 * interval '1 millisecond'
          on conflict do nothing returning began_at)
      -- It reads the other first: once the row is changed, its old sign is out of sight.
      insert into liveness (name, at) select $1, clock_timestamp() from (select count(*) from outage) written
      on conflict (name) do update set at = excluded.at`,
-    [INTAKE_SIGN, OUTAGE_AFTER_MS],
+    [INTAKE_SIGNS[kind], OUTAGE_AFTER_MS, kind],
     'beat-intake',
   );
 }
 
 /**
- * The outages of answer intake that reach past `since`, the open one included. None where no web process ever lived: an
+ * The outages of a kind's answer intake that reach past `since`, the open one included. None where no such web process ever lived: an
  * installation that takes answers by command alone must not wait for one.
  */
-export async function intakeOutages(sql: Sql, input: { since: number; now: number }): Promise<Outage[]> {
+export async function intakeOutages(
+  sql: Sql,
+  input: { kind: WarningKind; since: number; now: number },
+): Promise<Outage[]> {
   return sql.query<Outage>(
     `select floor(extract(epoch from began_at) * 1000)::float8 as "from",
        ceil(extract(epoch from ended_at) * 1000)::float8 as until
      from (
-       (select began_at, ended_at from intake_outages where ended_at > to_timestamp($2::float8 / 1000)
+       (select began_at, ended_at from intake_outages where kind = $6 and ended_at > to_timestamp($2::float8 / 1000)
         order by began_at desc limit $5)
        union all
        select at, null from liveness where name = $1
          and at < to_timestamp($3::float8 / 1000) - $4 * interval '1 millisecond') o`,
-    [INTAKE_SIGN, input.since, input.now, OUTAGE_AFTER_MS, OUTAGES_MOST],
+    [INTAKE_SIGNS[input.kind], input.since, input.now, OUTAGE_AFTER_MS, OUTAGES_MOST, input.kind],
     'intake-outages',
   );
 }
 
-/** Forgets the names of workers that are long gone; the last sign of anybody else is kept. */
+/** Forgets the names of workers that are long gone and serve nothing any more (db/kinds.ts); the last sign of anybody else is kept. */
 export async function forgetOld(sql: Sql): Promise<void> {
   await sql.query(
     `delete from liveness where name like 'worker %' and at < clock_timestamp() - $1::interval
-       and at < (select max(at) from liveness where name like 'worker %')`,
+       and at < (select max(at) from liveness where name like 'worker %')
+       and not exists (select from serving s where s.name = liveness.name)`,
     [FORGET_AFTER],
   );
 }

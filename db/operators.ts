@@ -14,12 +14,15 @@ const OPERATOR = `o.id as "operatorId", o.name, coalesce((
     'hazards', coalesce(to_json(g.hazards), '"all"'::json)) order by g.id)
   from grants g where g.operator_id = o.id and g.revoked_at is null), '[]') as grants`;
 
+export type TokenHolder = {
+  operator: Omit<Operator, 'token'>;
+  tokenId: number;
+  state: 'good' | 'expired' | 'revoked';
+};
+
 /** Who holds a token, as long as it and they are good; and why not, where the token is known. */
-export async function readTokenHolder(
-  sql: Sql,
-  hash: Buffer,
-): Promise<{ operator: Operator; tokenId: number; state: 'good' | 'expired' | 'revoked' } | null> {
-  const [row] = await sql.query<Operator & { tokenId: number; state: 'good' | 'expired' | 'revoked' }>(
+export async function readTokenHolder(sql: Sql, hash: Buffer): Promise<TokenHolder | null> {
+  const [row] = await sql.query<Omit<TokenHolder, 'operator'> & TokenHolder['operator']>(
     `select ${OPERATOR}, t.id as "tokenId",
        case when o.revoked_at is not null or t.revoked_at is not null then 'revoked'
          when t.expires_at <= clock_timestamp() then 'expired' else 'good' end as state
@@ -40,12 +43,9 @@ export async function markTokenUsed(sql: Sql, tokenId: number): Promise<void> {
   );
 }
 
-export async function readOperator(sql: Sql, operatorId: number): Promise<Operator | null> {
-  const [row] = await sql.query<Operator>(
-    `select ${OPERATOR} from operators o where o.id = $1 and o.revoked_at is null`,
-    [operatorId],
-  );
-  return row ?? null;
+/** Shows a token for the rest of the transaction: what is written under an operator's name is refused without it. */
+export async function showToken(sql: Sql, token: string): Promise<void> {
+  await sql.query(`select set_config('fenghuo.token', $1, true)`, [token]);
 }
 
 /** True where this operator hands out authority. */
@@ -124,8 +124,6 @@ export async function insertOperator(
     addedBy: number | null;
   },
 ): Promise<number> {
-  // Two that both want to be the first: the second waits here, and is refused.
-  await sql.query('lock table operators in share row exclusive mode');
   const [row] = await sql.query<{ id: number }>(
     `insert into operators (name, person_id, email, administrator, added_by) values ($1, $2, $3, $4, $5) returning id`,
     [operator.name, operator.personId, operator.email, operator.administrator, operator.addedBy],
@@ -159,7 +157,7 @@ export async function revokeGrants(
   return rows.length;
 }
 
-/** Ends an operator and their tokens. */
+/** Ends an operator, and then their tokens. */
 export async function revokeOperator(sql: Sql, operatorId: number): Promise<void> {
   await sql.query(
     'update operators set revoked_at = clock_timestamp() where id = $1 and revoked_at is null',
@@ -180,16 +178,17 @@ export async function insertToken(
   return row?.until ?? 0;
 }
 
-/** Ends all tokens of an operator, or one of them; gives back how many were still good. */
+/** Ends all tokens of an operator, or one of them, or all but the one with this hash; gives back how many were still good. */
 export async function revokeTokens(
   sql: Sql,
   operatorId: number,
-  tokenId: number | null = null,
+  which: { tokenId?: number; except?: Buffer } = {},
 ): Promise<number> {
   const rows = await sql.query(
     `update operator_tokens set revoked_at = clock_timestamp()
-     where operator_id = $1 and ($2::int is null or id = $2) and revoked_at is null returning id`,
-    [operatorId, tokenId],
+     where operator_id = $1 and ($2::int is null or id = $2) and hash is distinct from $3::bytea and revoked_at is null
+     returning id`,
+    [operatorId, which.tokenId ?? null, which.except ?? null],
   );
   return rows.length;
 }

@@ -21,15 +21,26 @@ export type TierReach = {
 /** Those with an address that can be used, by channel. */
 export type ChannelCounts = Record<Channel, number>;
 
-const HELD = `posts p on p.unit_id = s.id and p.held_from <= clock_timestamp()
-  and (p.held_until is null or p.held_until > clock_timestamp())`;
-
-const REACH = `
+/** The units of the areas, and who stands for their posts at this hour: whoever is on duty, else the holder. The roster is read once. */
+const STANDING = `
   scope as materialized (
     select u.id, u.tier, u.code, u.name, u.path from units u where ${inScope('$1::int[]')}),
+  on_duty as materialized (
+    select distinct on (unit_id, rank) unit_id, rank, person_id from duties
+    where from_at <= clock_timestamp() and until_at > clock_timestamp() order by unit_id, rank, from_at desc, id desc),
+  standing as materialized (
+    select s.id as unit_id, p.rank, p.person_id from scope s
+    join posts p on p.unit_id = s.id and p.held_from <= clock_timestamp()
+      and (p.held_until is null or p.held_until > clock_timestamp())
+    where not exists (select from on_duty d where d.unit_id = p.unit_id and d.rank = p.rank)
+    union all
+    select d.unit_id, d.rank, d.person_id from on_duty d join scope s on s.id = d.unit_id)`;
+
+const REACH = `${STANDING},
   held as materialized (
     select s.tier, s.id as unit_id, p.person_id, p.rank, c.channel
-    from scope s join ${HELD} left join person_channels c on c.person_id = p.person_id and c.fault is null),
+    from standing p join scope s on s.id = p.unit_id
+    left join person_channels c on c.person_id = p.person_id and c.fault is null),
   rungs as (
     select * from unnest($2::smallint[], $3::smallint[], $4::smallint[], $5::text[]) as r (rung, rank_from, rank_to, channel)),
   reached as materialized (
@@ -71,11 +82,10 @@ export async function readFirstMessages(
   );
 }
 
-/** People with a post anywhere in these areas, each counted once whatever posts they hold. */
+/** People who stand for a post anywhere in these areas, each counted once whatever posts they hold. */
 export async function countPeopleConcerned(sql: Sql, areaIds: readonly number[]): Promise<number> {
   const [row] = await sql.query<{ people: number }>(
-    `select count(distinct p.person_id) as people from units s join ${HELD}
-     where exists (select from units u where u.id = s.id and ${inScope('$1::int[]')})`,
+    `with ${STANDING} select count(distinct person_id) as people from standing`,
     [areaIds],
   );
   return row?.people ?? 0;
@@ -138,15 +148,14 @@ export async function readPeopleWithoutAnswer(
 ): Promise<{ total: number; people: PersonWithoutAnswer[] }> {
   const { answers } = input;
   const rows = await sql.query<PersonWithoutAnswer & { total: number }>(
-    `with scope as materialized (
-       select u.id, u.tier, u.name, u.path, u.code from units u where ${inScope('$1::int[]')}),
+    `with ${STANDING},
      rungs as (
        select * from unnest($2::smallint[], $3::smallint[], $4::smallint[], $5::text[]) as r (rung, rank_from, rank_to, channel)),
      answering as materialized (
        select * from unnest($7::text[], $8::text[], $9::bool[]) as a (channel, prefix, answers)),
      asked as materialized (
        select distinct p.person_id, r.channel
-       from scope s join ${HELD} join rungs r on p.rank between r.rank_from and r.rank_to),
+       from standing p join rungs r on p.rank between r.rank_from and r.rank_to),
      ways as (
        select a.person_id, count(c.person_id) as addresses, count(c.person_id) filter (where c.fault is null) as sound,
          coalesce(bool_or(c.fault is null and (
@@ -154,21 +163,19 @@ export async function readPeopleWithoutAnswer(
            order by char_length(w.prefix) desc limit 1)), false) as answers
        from asked a left join person_channels c on c.person_id = a.person_id and c.channel = a.channel
        group by a.person_id),
-     mute as materialized (select * from ways where not answers)
-     select m.total, m.reason, e.name, s.tier, (
-         select string_agg(a.name, '/' order by step.depth)
-         from unnest(s.path) with ordinality as step (id, depth) join units a on a.id = step.id) as place
-     from (
+     mute as materialized (
        select person_id, count(*) over () as total,
          case when addresses = 0 then 'no address' when sound = 0 then 'all addresses faulty' else 'one way only' end as reason
-       from mute) m
-     join people e on e.id = m.person_id
-     join lateral (
-       select s.* from posts h join scope s on s.id = h.unit_id
-       where h.person_id = m.person_id and h.held_from <= clock_timestamp()
-         and (h.held_until is null or h.held_until > clock_timestamp())
-       order by cardinality(s.path), s.code limit 1) s on true
-     order by cardinality(s.path), s.code, e.name limit $6`,
+       from ways where not answers),
+     placed as (
+       select distinct on (m.person_id) m.*, s.tier, s.path, s.code
+       from mute m join standing h on h.person_id = m.person_id join scope s on s.id = h.unit_id
+       order by m.person_id, cardinality(s.path), s.code)
+     select m.total, m.reason, e.name, m.tier, (
+         select string_agg(a.name, '/' order by step.depth)
+         from unnest(m.path) with ordinality as step (id, depth) join units a on a.id = step.id) as place
+     from placed m join people e on e.id = m.person_id
+     order by cardinality(m.path), m.code, e.name limit $6`,
     [
       ...bound(input.areaIds, input.rungs),
       input.most,

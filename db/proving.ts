@@ -46,6 +46,27 @@ async function markProven(sql: Sql, channel: Channel, proven: readonly Unproven[
   );
 }
 
+/** Notes when addresses were proven elsewhere, in milliseconds: newer proofs stand, and an address that was changed meanwhile is left. */
+export async function keepProofs(
+  sql: Sql,
+  proofs: readonly (Unproven & { channel: Channel; provenAt: number })[],
+): Promise<number> {
+  const rows = await sql.query(
+    `update person_channels c set proven_at = to_timestamp(p.proven_at / 1000)
+     from unnest($1::bigint[], $2::text[], $3::text[], $4::float8[]) as p (person_id, channel, address, proven_at)
+     where c.person_id = p.person_id and c.channel = p.channel and c.address = p.address
+       and coalesce(c.proven_at, '-infinity') < to_timestamp(p.proven_at / 1000)
+     returning c.person_id`,
+    [
+      proofs.map(({ personId }) => personId),
+      proofs.map(({ channel }) => channel),
+      proofs.map(({ address }) => address),
+      proofs.map(({ provenAt }) => provenAt),
+    ],
+  );
+  return rows.length;
+}
+
 /** How many addresses of each channel were proven within this time, of how many. */
 export async function countProven(
   sql: Sql,

@@ -3,44 +3,65 @@
  * what it supersedes, and carried answers are those that were given. Chains are walked by its own queries.
  */
 import type { Sql } from './database.ts';
-import { countOf, findingOf, firstOf, IN_SCOPE, type CountsRow, type Finding } from './referee.ts';
+import { DELIVERY_ID_STRIDE } from './pages.ts';
+import {
+  COMMIT_MS_MAX,
+  countOf,
+  findingOf,
+  firstOf,
+  IN_SCOPE,
+  type CountsRow,
+  type Finding,
+} from './referee.ts';
 
 /** A warning is over for so long before missing all-clears are missed, and an all-clear under way is seen as such. */
 const NOTICE_SECONDS_MAX = 60;
 
-/** `w` the warning, `chain` the warnings up to it, `later` those behind it. */
+/**
+ * `w` the warning, `chain` the warnings up to it, `later` those behind it, `kept` the units that these have, and since when everybody can
+ * know it: of what took its place, nobody speaks before its commit.
+ */
 const CHAIN = `
   w as (select *, coalesce(chain_id, id) as first_id from warnings where id = $1),
   chain as materialized (select c.id from w join warnings c on coalesce(c.chain_id, c.id) = w.first_id and c.id <= w.id),
-  later as materialized (select c.id from w join warnings c on coalesce(c.chain_id, c.id) = w.first_id and c.id > w.id),
+  later as materialized (
+    select c.id, case when c.supersedes_id = w.id then c.issued_at else c.issued_at + interval '${COMMIT_MS_MAX} milliseconds' end as since
+    from w join warnings c on coalesce(c.chain_id, c.id) = w.first_id and c.id > w.id),
   concerned as materialized (select u.id from units u where ${IN_SCOPE}),
   kept as materialized (
-    select u.id from units u where exists (select from later l join warning_areas a on a.warning_id = l.id
-      join units au on au.id = a.unit_id where a.unit_id = any(u.path) or u.id = any(au.path)))`;
+    select u.id, min(l.since) as since from units u join (later l join warning_areas a on a.warning_id = l.id
+      join units au on au.id = a.unit_id) on a.unit_id = any(u.path) or u.id = any(au.path) group by u.id)`;
 
 /**
  * 1, 5. The end of a cancelled warning, or of a superseded one for those its successors leave out: everybody whom the chain has told, or
- * may have, has a message of it or a drop with its reason, and nobody else has one.
+ * may have, has a message of it or a drop with its reason, and nobody else has one. Who is taken in again by a later successor may have had
+ * one before.
  */
 export async function findWrongEnds(sql: Sql, warningId: number): Promise<Finding> {
   const [row] = await sql.query<CountsRow>(
     `with ${CHAIN},
      told as (
-       select d.audience, d.recipient_id, d.channel, max(d.at) as at, bool_or(d.unit_id in (select id from concerned)
-         and d.unit_id not in (select id from kept)) as due
-       from deliveries d where d.warning_id in (select id from chain) and d.purpose <> 'cancel notice'
+       -- What a dead worker had is settled later than it can have gone out.
+       select d.audience, d.recipient_id, d.channel, max(d.at) filter (where d.reason is distinct from 'lease-ran-out') as at,
+         max(coalesce(k.since, 'infinity')) filter (where c.id is not null) as due_until
+       from deliveries d left join concerned c on c.id = d.unit_id left join kept k on k.id = d.unit_id where d.warning_id in (select id from chain) and d.purpose <> 'cancel notice'
          and d.outcome in ('handed off', 'unknown', 'merged') group by 1, 2, 3),
      said as (
-       select d.audience, d.recipient_id, d.channel, max(d.at) as at, bool_or(d.warning_id = $1) as own,
-         bool_or(d.warning_id = $1 and d.outcome in ('handed off', 'unknown')) as sent
-       from deliveries d where d.warning_id in (select id from chain) and d.purpose = 'cancel notice' group by 1, 2, 3),
+       select d.audience, d.recipient_id, d.channel, max(d.at) as at, min(own.claimed_at) as claimed_at,
+         bool_or(own.claimed_at is not null) as sent
+       from deliveries d left join lateral (
+         select s.claimed_at from pages p join claims s on s.page_id = p.id
+           and coalesce(array_position(p.delivery_ids, d.id) - 1, d.id % ${DELIVERY_ID_STRIDE}) between s.first and s.first + s.size - 1
+         where p.id = d.page_id and d.warning_id = $1 and d.outcome in ('handed off', 'unknown')) own on true
+       where d.warning_id in (select id from chain) and d.purpose = 'cancel notice' group by 1, 2, 3),
      over as (
        select status in ('cancelled', 'superseded') as ends, ended_at < clock_timestamp() - interval '${NOTICE_SECONDS_MAX} seconds'
          or not exists (select from cells c where c.warning_id = $1 and c.status = 'open') as settled from w),
      weighed as (
        select coalesce(t.audience, s.audience) as audience, coalesce(t.recipient_id, s.recipient_id) as recipient_id,
-         o.ends and o.settled and coalesce(t.due, false) and (s.at is null or s.at < t.at) as silent,
-         coalesce(s.sent, false) and (not o.ends or not coalesce(t.due, false)) as needless, coalesce(s.sent, false) as sent
+         o.ends and o.settled and coalesce(t.due_until = 'infinity', false) and (s.at is null or s.at < t.at) as silent,
+         coalesce(s.sent, false) and (not o.ends or coalesce(s.claimed_at > t.due_until, t.due_until is null)) as needless,
+         coalesce(s.sent, false) as sent
        from over o cross join told t full join said s using (audience, recipient_id, channel))
      select ${countOf('sent')} as ends, ${countOf('silent')} as "endUnsaid", ${countOf('needless')} as "endNeedless",
        ${firstOf("format('%s %s: end %s', audience, recipient_id, case when silent then 'not said' else 'said for nothing' end)", 'silent or needless')} as first
@@ -66,7 +87,8 @@ export async function findOvertaking(sql: Sql, warningId: number): Promise<Findi
 
 /**
  * 3, 8. An answer that stands for this warning was given to the one it supersedes, word by word, and only where no new one is asked for;
- * and of those that were given before, none is missing.
+ * and of those that were given before, none is missing. A word that came late for an earlier warning is carried from cell to cell, and may
+ * find this one over.
  */
 export async function findWrongCarries(sql: Sql, warningId: number): Promise<Finding> {
   const [row] = await sql.query<CountsRow>(
@@ -81,7 +103,13 @@ export async function findWrongCarries(sql: Sql, warningId: number): Promise<Fin
      missing as (
        select o.id from w join answers o on o.warning_id = w.supersedes_id and not w.asks_again and o.at < w.issued_at
          and o.unit_id in (select id from concerned)
-       where not exists (select from answers a where a.warning_id = w.id and a.carried_from = o.id))
+       where not exists (select from answers a where a.warning_id = w.id and a.carried_from = o.id)
+         and not exists (
+           with recursive given as (
+             select o.warning_id, o.carried_from
+             union all select b.warning_id, b.carried_from from given g join answers b on b.id = g.carried_from)
+           select from given g join warnings next on next.supersedes_id = g.warning_id
+           where g.carried_from is null and next.issued_at <= o.at))
      select (select count(*) from carried)::int as carried, (select count(*) from carried where falsely)::int as "carriedFalsely",
        (select count(*) from missing)::int as uncarried,
        (select (array_agg(format('answer %s', id)))[1:5] from (select id from carried where falsely union all select id from missing) f)

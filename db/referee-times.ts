@@ -1,7 +1,7 @@
 /** The referee on time (7): escalations neither early nor forgotten, nobody chased after answering. */
 import { EXTENSION_MS_MAX } from '../domain/outages.ts';
 import type { Sql } from './database.ts';
-import { INTAKE_SIGN, OUTAGE_AFTER_MS } from './liveness.ts';
+import { INTAKE_SIGNS, OUTAGE_AFTER_MS } from './liveness.ts';
 import { DELIVERY_ID_STRIDE } from './pages.ts';
 import { COMMIT_MS_MAX, SHOWN_MOST, type Finding, type TakenAttempt } from './referee.ts';
 
@@ -58,11 +58,13 @@ export async function findMistimed(sql: Sql, warningId: number): Promise<Finding
        select p.id, p.written_at, coalesce((
          select max(a.at) from audit a where a.cell_id = p.cell_id and a.at <= p.written_at), p.written_at) as began_at
        from pages p where p.warning_id = $1 and p.purpose = 'rung'),
+     bounced as materialized (
+       select o.id, o.recipient_id, o.step, o.channel from receipts r join deliveries o on o.id = r.delivery_id
+       where o.warning_id = $1 and r.state in ('undelivered', 'failed')),
      attempts as (
-       select d.*, d.outcome in ('handed off', 'merged') as handed, k.settled_at, exists (
-         select from receipts r join deliveries o on o.id = r.delivery_id
-         where r.state in ('undelivered', 'failed') and (o.id = d.id or d.outcome = 'merged' and o.warning_id = $1
-           and o.recipient_id = d.recipient_id and o.step = d.step and o.channel = d.channel)) as bounced
+       select d.*, d.outcome in ('handed off', 'merged') as handed, k.settled_at,
+         d.id in (select id from bounced)
+           or d.outcome = 'merged' and (d.recipient_id, d.step, d.channel) in (select recipient_id, step, channel from bounced) as bounced
        from deliveries d join pages p on p.id = d.page_id
        left join claims k on k.page_id = p.id and
          coalesce(array_position(p.delivery_ids, d.id) - 1, d.id % ${DELIVERY_ID_STRIDE}) between k.first and k.first + k.size - 1
@@ -90,10 +92,10 @@ export async function findMistimed(sql: Sql, warningId: number): Promise<Finding
        where b.step_before = b.step - 1 and b.handed_before is not null and not b.troubled_before
          and b.unit_id not in (select unit_id from answers where warning_id = $1 and kind = 'cannot act')),
      outages as (
-       select began_at, ended_at from intake_outages
+       select o.began_at, o.ended_at from intake_outages o join warnings w on w.id = $1 and w.kind = o.kind
        union all
-       select at, clock_timestamp() from liveness
-       where name = $3 and at < clock_timestamp() - $4 * interval '1 millisecond'),
+       select l.at, clock_timestamp() from liveness l join warnings w on w.id = $1
+       where l.name = case w.kind when 'actual' then $7 else $3 end and l.at < clock_timestamp() - $4 * interval '1 millisecond'),
      extended as (
        select t.unit_id, t.step, t.written_at, t.handed_before, t.hand_off_by,
          t.answer_by + greatest(interval '0', least(o.in_wait, $5 * interval '1 millisecond' - o.used_up)) as answer_by
@@ -107,7 +109,15 @@ export async function findMistimed(sql: Sql, warningId: number): Promise<Finding
      select unit_id, step, (extract(epoch from written_at - case
          when written_at < answer_by then least(answer_by, hand_off_by) else answer_by end) * 1000)::float8 as late_ms
      from extended`,
-    [warningId, STEP_MS_MAX, INTAKE_SIGN, OUTAGE_AFTER_MS, EXTENSION_MS_MAX, COMMIT_MS_MAX],
+    [
+      warningId,
+      STEP_MS_MAX,
+      INTAKE_SIGNS.exercise,
+      OUTAGE_AFTER_MS,
+      EXTENSION_MS_MAX,
+      COMMIT_MS_MAX,
+      INTAKE_SIGNS.actual,
+    ],
   );
   const early = rows.filter((row) => row.late_ms < -1);
   const late = rows.map((row) => row.late_ms).sort((one, other) => one - other);

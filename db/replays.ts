@@ -36,3 +36,21 @@ export async function readUnitStates(sql: Sql, warningId: number): Promise<UnitS
   );
   return rows.map(({ state }) => expand(state));
 }
+
+/**
+ * Who was heard in each unit while the warning ran, by their references and in the order of time; answers that were carried over are
+ * left out.
+ */
+export async function readHeard(
+  sql: Sql,
+  warningId: number,
+): Promise<{ unitId: number; reference: string; at: number }[]> {
+  return sql.query(
+    `select a.unit_id as "unitId", p.reference, floor(extract(epoch from a.at) * 1000)::float8 as at
+     from answers a join people p on p.id = a.person_id join warnings w on w.id = a.warning_id
+     where a.warning_id = $1 and a.kind in ('received', 'cannot act') and a.carried_from is null
+       and a.at < least(w.expires_at, w.ended_at)
+     order by a.at, a.id`,
+    [warningId],
+  );
+}

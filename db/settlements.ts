@@ -1,26 +1,28 @@
 /** Settling a slice: outcomes, retries, the letter to the cell and the end of the page, in one transaction. */
-import type { SettledSlice, Settlement } from '../domain/store.ts';
+import { notAfter, type SettledSlice, type Settlement } from '../domain/store.ts';
 import { classOf } from '../domain/results.ts';
 import { putCellLetter } from './cells.ts';
 import type { Database, Sql } from './database.ts';
 import { markAddresses } from './receipts.ts';
 
 /** See `PageStore.settle`. A slice that was settled before is left as it is. */
-export async function settleSlice(database: Database, slice: SettledSlice): Promise<void> {
+export async function settleSlice(database: Database, sent: SettledSlice): Promise<void> {
+  const { page, first } = sent;
   await database.transaction(async (sql) => {
     // Two slices of a page settled at once would each not see the other, and the page would never end.
     await sql.query(
       'select from pages where id = $1 for no key update',
-      [slice.page.pageId],
+      [page.pageId],
       'lock-page-to-settle',
     );
-    const [mine] = await sql.query(
+    const [mine] = await sql.query<{ now: number }>(
       `update claims set settled_at = clock_timestamp() where page_id = $1 and first = $2 and settled_at is null
-       returning page_id`,
-      [slice.page.pageId, slice.first],
+       returning ceil(extract(epoch from settled_at) * 1000)::float8 as now`,
+      [page.pageId, first],
       'settle-claim',
     );
     if (!mine) return;
+    const slice = notAfter(sent, mine.now);
     await insertOutcomes(sql, slice);
     await insertRetries(sql, slice);
     await settleKeys(sql, slice);

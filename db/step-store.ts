@@ -51,7 +51,7 @@ function transactionOf(sql: Sql, cell: LockedCell, scope: Scope): StepTransactio
     saveUnits: (units) => saveUnits(sql, { warningId, cellId, units }),
     loadSubordinates: (unitIds) => loadSubordinates(sql, scope, unitIds),
     dueUnits: (most) => dueUnits(sql, cellId, now, most),
-    intakeOutages: () => intakeOutages(sql, { since: issuedAt, now }),
+    intakeOutages: () => intakeOutages(sql, { kind, since: issuedAt, now }),
     unendedUnits: (most) => unendedUnits(sql, cellId, most),
     findReachable: (sends) => findReachable(sql, issuedAt, sends),
     findHouseholds: (unitIds, channels) => findHouseholds(sql, unitIds, channels),
@@ -60,7 +60,8 @@ function transactionOf(sql: Sql, cell: LockedCell, scope: Scope): StepTransactio
     findPossiblyTold: () => findPossiblyTold(sql, { cellId, warningId }),
     findToldBefore: (unitIds) => findToldBefore(sql, warningId, unitIds),
     chainSettled: async () => (await chainSendsForMs(sql, cellId)) === null,
-    carryAnswers: (unitIds) => carryAnswers(sql, warningId, unitIds),
+    carryAnswers: (unitIds) =>
+      carryAnswers(sql, warningId, unitIds === 'of the cell' ? { cellUnitId: cell.rootUnitId } : { unitIds }),
     markExpired: () => markExpired(sql, warningId),
     noteMisdirected: (served) =>
       noteMisdirected(sql, { what: 'cell', subject: cellId, warningId, kind, served }),

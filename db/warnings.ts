@@ -363,20 +363,50 @@ export async function readSilentUnits(sql: Sql, warningId: number, most: number)
   );
 }
 
-export type WarningEvent = { at: number; event: string; unit: string; tier: string };
+/** Something that happened to a unit, or to the warning itself: then unit and tier are null, and `other` is what it replaced or was replaced by. */
+export type WarningEvent = {
+  at: number;
+  event:
+    | 'answered'
+    /** Said of the warning before, and it stands for this one. */
+    | 'carried'
+    /** Answered when it was over. */
+    | 'late'
+    | 'silent'
+    | 'issued'
+    | 'replaces'
+    | 'superseded'
+    | 'cancelled'
+    | 'retracted'
+    | 'expired';
+  unit: string | null;
+  tier: string | null;
+  other: number | null;
+};
 
-/** The latest things that happened to units: told, silent, answered, bridged, ended. */
+/** The latest events, the newest first. */
 export async function readLatestEvents(sql: Sql, warningId: number, most: number): Promise<WarningEvent[]> {
   return sql.query<WarningEvent>(
-    `select floor(extract(epoch from e.at) * 1000)::float8 as at, e.event, u.name as unit, e.tier
+    `select floor(extract(epoch from e.at) * 1000)::float8 as at, u.name as unit, e.tier, e.other,
+       case when e.event = 'answered' and exists (select from answers a where a.warning_id = $1 and a.unit_id = e.unit_id
+           and a.carried_from is not null and a.at = e.at) then 'carried'
+         when e.event = 'answered' and e.at > (select least(ended_at, expires_at) from warnings where id = $1) then 'late'
+         else e.event end as event
      from (
-       (select answered_at as at, 'answered' as event, unit_id, tier from unit_states
+       (select answered_at as at, 'answered' as event, unit_id, tier, null::int as other from unit_states
         where warning_id = $1 and answered_at is not null order by answered_at desc limit $2)
        union all
-       (select silent_at, 'silent', unit_id, tier from unit_states
+       (select silent_at, 'silent', unit_id, tier, null from unit_states
         where warning_id = $1 and silent_at is not null order by silent_at desc limit $2)
-     ) e join units u on u.id = e.unit_id
-     order by e.at desc limit $2`,
+       union all
+       select issued_at, case when supersedes_id is null then 'issued' else 'replaces' end, null, null, supersedes_id
+       from warnings where id = $1
+       union all
+       select coalesce(w.ended_at, w.expires_at), case when w.retracted then 'retracted' else w.status end, null, null,
+         (select n.id from warnings n where n.supersedes_id = w.id)
+       from warnings w where w.id = $1 and w.status <> 'open'
+     ) e left join units u on u.id = e.unit_id
+     order by e.at desc, e.unit_id nulls first limit $2`,
     [warningId, most],
   );
 }

@@ -47,7 +47,7 @@ test('an empty installation shows nothing', async () => {
   expect(await readWatchFacts(database, WINDOW_MS)).toMatchObject({
     workerAt: { exercise: null, actual: null },
     temporalAt: null,
-    intakeAt: null,
+    intakeAt: { exercise: null, actual: null },
     openWarnings: { exercise: 0, actual: 0 },
     standing: [],
   });
@@ -56,10 +56,11 @@ test('an empty installation shows nothing', async () => {
 test('each sign of life is read by its name', async () => {
   await beat(database, 'worker exercise a:1');
   await beat(database, 'temporal');
-  await beatIntake(database);
+  await beatIntake(database, 'exercise');
   const { now, workerAt, temporalAt, intakeAt } = await readWatchFacts(database, WINDOW_MS);
   expect(workerAt.actual).toBeNull();
-  for (const at of [workerAt.exercise, temporalAt, intakeAt]) expect(now - (at ?? 0)).toBeLessThan(5_000);
+  for (const at of [workerAt.exercise, temporalAt, intakeAt.exercise])
+    expect(now - (at ?? 0)).toBeLessThan(5_000);
 });
 
 test('a warning that nobody steps stands still once its letters have waited for the window', async () => {

@@ -1,7 +1,7 @@
 /** What a watchdog sees: signs of life, and work that waits while nothing moves. Nothing here waits for a lock. */
 import type { Standing, WatchFacts } from '../domain/watchdog.ts';
 import { PAGES_PATIENCE, TEMPORAL_SIGN } from '../domain/watchdog.ts';
-import { INTAKE_SIGN } from './liveness.ts';
+import { INTAKE_SIGNS } from './liveness.ts';
 import { PAUSED } from './pauses.ts';
 import { MAILED } from './ringing.ts';
 import type { Sql } from './database.ts';
@@ -13,14 +13,17 @@ const milliseconds = (instant: string) => `(extract(epoch from ${instant}) * 100
 
 /** Reads everything by which `findTroubles` judges. `windowMs` is how long work may wait. */
 export async function readWatchFacts(sql: Sql, windowMs: number): Promise<WatchFacts> {
-  const [signs] = await sql.query<Record<'now' | 'temporal' | 'intake' | 'exercise' | 'actual', number>>(
+  const [signs] = await sql.query<
+    Record<'now' | 'temporal' | 'exercise' | 'actual' | 'intakeExercise' | 'intakeActual', number>
+  >(
     `select ${milliseconds('clock_timestamp()')} as now,
        ${milliseconds('max(at) filter (where name = $1)')} as temporal,
-       ${milliseconds('max(at) filter (where name = $2)')} as intake,
+       ${milliseconds('max(at) filter (where name = $2)')} as "intakeExercise",
+       ${milliseconds('max(at) filter (where name = $3)')} as "intakeActual",
        ${milliseconds(`max(at) filter (where name like 'worker exercise %')`)} as exercise,
        ${milliseconds(`max(at) filter (where name like 'worker actual %')`)} as actual
      from liveness`,
-    [TEMPORAL_SIGN, INTAKE_SIGN],
+    [TEMPORAL_SIGN, INTAKE_SIGNS.exercise, INTAKE_SIGNS.actual],
   );
   const [open] = await sql.query<{ exercise: number; actual: number }>(
     `select (count(*) filter (where kind = 'exercise'))::int as exercise,
@@ -31,7 +34,7 @@ export async function readWatchFacts(sql: Sql, windowMs: number): Promise<WatchF
     now: signs?.now ?? 0,
     workerAt: { exercise: signs?.exercise ?? null, actual: signs?.actual ?? null },
     temporalAt: signs?.temporal ?? null,
-    intakeAt: signs?.intake ?? null,
+    intakeAt: { exercise: signs?.intakeExercise ?? null, actual: signs?.intakeActual ?? null },
     openWarnings: { exercise: open?.exercise ?? 0, actual: open?.actual ?? 0 },
     standing: [...(await standingCells(sql, windowMs)), ...(await standingPages(sql, windowMs))].slice(
       0,

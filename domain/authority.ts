@@ -38,7 +38,11 @@ export const APPROVAL_MS = 15 * MINUTE_MS;
 /** A role in a unit and all below it, up to a level, for some hazards. */
 export type Grant = { role: Role; areaId: number; highestLevel: LevelId; hazards: string[] | 'all' };
 
-export type Operator = { operatorId: number; name: string; grants: Grant[] };
+/** Somebody with authority. */
+export type Authority = { name: string; grants: Grant[] };
+
+/** Who is logged in. The token goes with every act: PostgreSQL lets nobody write under a name without it. */
+export type Operator = Authority & { operatorId: number; token: string };
 
 /** What an act concerns: each area by its path of unit ids, from the root down to itself. */
 export type Target = { areaPaths: number[][]; level: LevelId; hazard: string };
@@ -49,7 +53,7 @@ export type Verdict = { allowed: true } | { allowed: false; because: string };
  * Each of the areas must lie in a grant that permits the action, reaches the level and covers the hazard; they need not all be the
  * same grant. Without an area nothing is allowed.
  */
-export function mayAct(operator: Operator, action: Action, target: Target): Verdict {
+export function mayAct(operator: Authority, action: Action, target: Target): Verdict {
   const { areaPaths, level, hazard } = target;
   if (areaPaths.length === 0) return refused('no area is named');
   const permitting = operator.grants.filter(({ role }) => PERMITTED[role].includes(action));

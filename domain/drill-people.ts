@@ -10,7 +10,7 @@ export const ASKING: ReadonlySet<Purpose> = new Set<Purpose>(['rung', 'bridge no
 
 /** One thing that happened between the engine and a person; of answers, `channel` is null where they came by no message. */
 export type DrillEvent = {
-  kind: 'handed off' | 'failed' | 'answered';
+  kind: 'handed off' | 'failed' | 'answered' | 'cannot act' | 'done';
   personId: number;
   unitId: UnitId;
   channel: Channel | null;
@@ -24,9 +24,8 @@ export type ChannelTrial = {
   handedOff: number;
   failed: number;
   wrongAddress: boolean;
-  /** Messages handed off before the person's first answer. */
-  asked: number;
-  lastAt: Instant | null;
+  /** When messages were handed off before the person's first answer, in order. */
+  askedAt: Instant[];
 };
 
 export type DrilledPerson = {
@@ -35,7 +34,8 @@ export type DrilledPerson = {
   unitId: UnitId;
   by: Partial<Record<Channel, ChannelTrial>>;
   /** Their first answer; `afterMs` counts from the last message by the same channel, null where there was none. */
-  answered: { at: Instant; channel: Channel | null; afterMs: number | null } | null;
+  answered: { at: Instant; channel: Channel | null; afterMs: number | null; cannotAct: boolean } | null;
+  doneAt: Instant | null;
 };
 
 /** The people of a drill; events come in the order of time. */
@@ -44,24 +44,23 @@ export class DrillPeople {
 
   hear({ kind, personId, unitId, channel, at, failure }: DrillEvent): void {
     const person = this.person(personId, unitId);
-    if (kind === 'answered') {
+    if (kind === 'done') person.doneAt ??= at;
+    if (kind === 'answered' || kind === 'cannot act' || kind === 'done') {
       if (person.answered) return;
-      const askedAt = channel === null ? null : (person.by[channel]?.lastAt ?? null);
-      person.answered = { at, channel, afterMs: askedAt === null ? null : at - askedAt };
+      const askedAt = channel === null ? undefined : person.by[channel]?.askedAt.at(-1);
+      const afterMs = askedAt === undefined ? null : at - askedAt;
+      person.answered = { at, channel, afterMs, cannotAct: kind === 'cannot act' };
       return;
     }
     if (channel === null) return;
-    const trial = (person.by[channel] ??= {
-      ...{ handedOff: 0, failed: 0, wrongAddress: false, asked: 0, lastAt: null },
-    });
+    const trial = (person.by[channel] ??= { handedOff: 0, failed: 0, wrongAddress: false, askedAt: [] });
     if (kind === 'failed') {
       trial.failed += 1;
       trial.wrongAddress ||= failure === 'wrong address';
       return;
     }
     trial.handedOff += 1;
-    trial.lastAt = at;
-    if (!person.answered) trial.asked += 1;
+    if (!person.answered) trial.askedAt.push(at);
   }
 
   get all(): DrilledPerson[] {
@@ -71,7 +70,7 @@ export class DrillPeople {
   private person(personId: number, unitId: UnitId): DrilledPerson {
     const known = this.people.get(personId);
     if (known) return known;
-    const person: DrilledPerson = { personId, unitId, by: {}, answered: null };
+    const person: DrilledPerson = { personId, unitId, by: {}, answered: null, doneAt: null };
     this.people.set(personId, person);
     return person;
   }

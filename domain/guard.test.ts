@@ -145,3 +145,15 @@ it('lets only one kind of message reach the public', () => {
     expect(channelRefusal(message, false) === null).toBe(message.kind === 'exercise');
   }
 });
+
+it('in a drill tells those who agreed by the account alone, and everybody else by stand-ins', () => {
+  for (const [kind, synthetic, byAccount, byStandIn] of [
+    ['exercise', false, null, 'real-recipient-on-a-stand-in'],
+    ['exercise', true, 'synthetic-recipient', null],
+    ['actual', false, 'actual-on-a-drill-account', 'actual-on-a-stand-in'],
+    ['actual', true, 'actual-on-a-drill-account', 'actual-on-a-stand-in'],
+  ] as const) {
+    expect(channelRefusal({ kind, synthetic }, 'agreed')).toBe(byAccount);
+    expect(channelRefusal({ kind, synthetic }, 'simulated')).toBe(byStandIn);
+  }
+});

@@ -101,12 +101,38 @@ export function mayReachThePublic(message: Kind): boolean {
   return message.kind === 'actual' && !message.synthetic && (message.exercise ?? null) === null;
 }
 
-/** Why a channel must not carry this message, or null where it may: live channels and stand-ins never take each other's. */
-export function channelRefusal(
-  message: Kind,
-  live: boolean,
-): 'synthetic-recipient' | 'exercise-on-live-channel' | 'actual-on-a-stand-in' | null {
-  if (!live) return message.kind === 'exercise' ? null : 'actual-on-a-stand-in';
-  if (mayReachThePublic(message)) return null;
-  return message.synthetic ? 'synthetic-recipient' : 'exercise-on-live-channel';
+/**
+ * Who is at the other end of a sender: `true`, the public; `false`, stand-ins. A drill that some real people agreed to has two ends of
+ * its own: the account that reaches them (`'agreed'`), and stand-ins for everybody else (`'simulated'`).
+ */
+export type Reach = boolean | 'agreed' | 'simulated';
+
+export type ChannelRefusal =
+  | 'synthetic-recipient'
+  | 'exercise-on-live-channel'
+  | 'actual-on-a-stand-in'
+  | 'actual-on-a-drill-account'
+  | 'real-recipient-on-a-stand-in';
+
+/**
+ * Why a channel must not carry this message, or null where it may. Live channels and stand-ins never take each other's; in a drill the
+ * account takes Exercises to real people alone, who are none but those who agreed, and the stand-ins take none of theirs.
+ */
+export function channelRefusal(message: Kind, reach: Reach): ChannelRefusal | null {
+  const { kind, synthetic } = message;
+  switch (reach) {
+    case true:
+      if (mayReachThePublic(message)) return null;
+      return synthetic ? 'synthetic-recipient' : 'exercise-on-live-channel';
+    case 'agreed':
+      if (kind !== 'exercise') return 'actual-on-a-drill-account';
+      return synthetic ? 'synthetic-recipient' : null;
+    case 'simulated':
+      if (kind !== 'exercise') return 'actual-on-a-stand-in';
+      return synthetic ? null : 'real-recipient-on-a-stand-in';
+    case false:
+      return kind === 'exercise' ? null : 'actual-on-a-stand-in';
+    default:
+      return reach satisfies never;
+  }
 }

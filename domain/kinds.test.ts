@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { gapsOf, isGrave, type KindFacts } from './kinds.ts';
+import { GIVEN_UP_DAYS, gapsOf, isGrave, isWanted, stopsPublishing, type KindFacts } from './kinds.ts';
+
+const NOW = Date.UTC(2026, 6, 9);
 
 const WORKER = { senders: ['smtp'], namespace: 'fenghuo-actual', publicUrl: 'https://warn.example' };
 const READY: KindFacts = {
   kind: 'actual',
-  wasThere: true,
+  seenAt: NOW,
   workers: [WORKER],
   web: true,
   twoPersons: true,
@@ -41,6 +43,21 @@ describe('actual warnings', () => {
       (['no worker', 'no sender', 'no operators', 'two namespaces', 'misdirected'] as const).every(isGrave),
     ).toBe(true);
   });
+});
+
+it('nothing is published where it would go nowhere, whatever else is missing', () => {
+  const stopping = gapsOf({ ...READY, workers: [] }).filter(stopsPublishing);
+  expect(stopping).toEqual(['no worker']);
+  const noSender = { ...READY, workers: [{ ...WORKER, senders: [] }] };
+  expect(gapsOf(noSender).filter(stopsPublishing)).toEqual(['no sender']);
+  expect(gapsOf({ ...READY, web: false, misdirected: 1 }).filter(stopsPublishing)).toEqual([]);
+});
+
+it('a kind is given up a week after its last worker, and not wanted where there never was one', () => {
+  const day = 86_400_000;
+  const after = (days: number) => isWanted({ ...READY, workers: [], seenAt: NOW }, NOW + days * day);
+  expect([after(0), after(GIVEN_UP_DAYS - 0.01), after(GIVEN_UP_DAYS)]).toEqual([true, true, false]);
+  expect(isWanted({ ...READY, seenAt: null }, NOW)).toBe(false);
 });
 
 it('Exercises need neither two persons nor an address that leads outside', () => {

@@ -2,6 +2,7 @@
  * The doors of the core: what a channel is, whatever vendor stands behind it.
  * A channel file knows one vendor and maps its results to these outcomes in one table.
  */
+import type { Reach } from './guard.ts';
 import type { LevelId } from './levels.ts';
 import type { ResultClass } from './results.ts';
 import type { Channel } from './rules.ts';
@@ -50,8 +51,8 @@ export type SendResult = { sender?: string } & (
 
 export type ChannelPort = {
   readonly channel: Channel;
-  /** True where real people are at the other end. */
-  readonly live: boolean;
+  /** True where the public is at the other end. */
+  readonly live: Reach;
   /** How many messages are under way at once. */
   readonly concurrency: number;
   /** No send takes longer: what has not come back by then is `unknown`. */
@@ -74,9 +75,9 @@ export type ChannelPort = {
   claimMost?(): number;
   /**
    * Whether a message to this address may hold a link that only its recipient gets to see, whoever carries it. Left out: by e-mail
-   * alone.
+   * alone. `synthetic`: whether its person is made up, where that decides who carries it.
    */
-  links?(address: string): boolean;
+  links?(address: string, synthetic?: boolean): boolean;
   close(): Promise<void>;
 };
 

@@ -1,6 +1,7 @@
 /** What a scenario's schema cannot say: references, times and expectations that contradict each other. Pure; every problem. */
 import { findHazard } from './hazards.ts';
 import { spanMs, type Expectation, type Scenario } from './scenario.ts';
+import { denialIn } from './texts.ts';
 import { storyOf, type StoryFault, type StoryWarning } from './scenario-story.ts';
 
 /** A problem by its place in the file: keys and numbers from the top. */
@@ -12,6 +13,7 @@ export function checkScenario(scenario: Scenario): ScenarioProblem[] {
   return [
     ...faults,
     ...hazardProblems(scenario),
+    ...denials(scenario),
     ...curveProblems(scenario),
     ...intervalProblems(scenario),
     ...scenario.expect.flatMap((expectation, place) => expectationProblems(expectation, place, warnings)),
@@ -56,6 +58,19 @@ function hazardProblems({ timeline }: Scenario): ScenarioProblem[] {
     if (level === undefined || hazard.levels.includes(level)) return [];
     return [{ path: ['timeline', index, kind, 'level'], sentence: `${hazard.zh} has no ${level} warnings` }];
   });
+}
+
+function denials({ timeline }: Scenario): ScenarioProblem[] {
+  return timeline.flatMap((event, index) =>
+    (['warning', 'update', 'cancel', 'retract'] as const).flatMap((kind) =>
+      (['textZh', 'textEn'] as const).flatMap((key) => {
+        const text = (event[kind] as { textZh?: string; textEn?: string } | undefined)?.[key];
+        const denial = denialIn(text ?? '');
+        const path = ['timeline', index, kind, key];
+        return denial === null ? [] : [{ path, sentence: `a drill must not say "${denial}"` }];
+      }),
+    ),
+  );
 }
 
 function curveProblems({ people }: Scenario): ScenarioProblem[] {

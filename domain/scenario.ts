@@ -124,7 +124,7 @@ const senders = z.strictObject({
 
 const reached = z.strictObject({ tier, percent, within: span, where: place.optional() });
 
-const expectation = z.strictObject({
+export const expectationSchema = z.strictObject({
   warning: name.optional().describe('which warning; left out, the first'),
   answered: reached.optional(),
   told: reached.optional(),
@@ -164,7 +164,7 @@ export const scenarioSchema = z.strictObject({
   people: z.array(behaviour).max(200).default([]),
   senders: z.partialRecord(channel, senders).default({}),
   failures: failures.prefault({}),
-  expect: z.array(expectation).max(200).default([]),
+  expect: z.array(expectationSchema).max(200).default([]),
 });
 
 export type Scenario = z.infer<typeof scenarioSchema>;

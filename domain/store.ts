@@ -40,7 +40,9 @@ export type CellLetter =
   /** A slice of a page is settled: what each unit of the rung hears of it. */
   | { kind: 'settled'; rung: number; handedOff: [unitId: UnitId, at: Instant][]; exhausted: UnitId[] }
   /** The warning was cancelled or superseded; the fact itself stands with the warning. */
-  | { kind: 'ended' };
+  | { kind: 'ended' }
+  /** A household of these units answered a warning that was superseded before. Units hear nothing of households. */
+  | { kind: 'household answered'; unitIds: UnitId[] };
 
 /** A letter as it lay in the inbox: for a unit, or, without one, for the cell. */
 export type InboxLetter = { unitId: UnitId; body: Message } | { unitId: null; body: CellLetter };
@@ -114,8 +116,8 @@ export type StepTransaction = {
   ): Promise<{ unitId: UnitId; personId: number; channel: Channel }[]>;
   /** True where no slice of the warnings that this one supersedes can still go out in this cell, or is still to be settled. */
   chainSettled(): Promise<boolean>;
-  /** Late words for a superseded warning stand for the one in its place, where that asks for no new answer. */
-  carryAnswers(unitIds: readonly UnitId[]): Promise<void>;
+  /** Late words for a superseded warning stand for the one in its place, where that asks for no new answer: those of these units. */
+  carryAnswers(unitIds: readonly UnitId[] | 'of the cell'): Promise<void>;
   /** Writes the warning's own end where its expiry has passed; gives back how it ended: something else may have come first. */
   markExpired(): Promise<Ending>;
   /** The cell came to a worker that serves the other kind: that is written down, and nothing else. */
@@ -256,6 +258,16 @@ export type SettledSlice = {
   settlements: Settlement[];
   letter: Extract<CellLetter, { kind: 'settled' }>;
 };
+
+/** The slice as it can be at most: a sender counts from before it asked for its slice, and a machine without breath counts it too far. */
+export function notAfter(slice: SettledSlice, now: Instant): SettledSlice {
+  const { settlements, letter } = slice;
+  return {
+    ...slice,
+    settlements: settlements.map((settlement) => ({ ...settlement, at: Math.min(settlement.at, now) })),
+    letter: { ...letter, handedOff: letter.handedOff.map(([unitId, at]) => [unitId, Math.min(at, now)]) },
+  };
+}
 
 export type PageStore = {
   /**

@@ -2,6 +2,7 @@ import { segmentsOf } from '../test/harness/segments.ts';
 import { describe, expect, it } from 'vitest';
 import {
   CATALOGUES,
+  denialIn,
   EXERCISE_MARK,
   render,
   standardText,
@@ -47,6 +48,43 @@ it('has the same texts with the same blanks in both languages', () => {
   for (const key of Object.keys(CATALOGUES.zh) as (keyof typeof CATALOGUES.zh)[]) {
     expect(blanks(CATALOGUES.en[key]), key).toEqual(blanks(CATALOGUES.zh[key]));
   }
+});
+
+describe('an Exercise that denies to be one', () => {
+  const denials = [
+    '注意:这不是演练!',
+    '此次并非 演练',
+    '这不是一次演练',
+    '绝非演習',
+    '请注意,这不 是“演练”',
+    'THIS IS NOT A DRILL',
+    'This isn’t an exercise.',
+    'It is not just a test',
+    'No drill!',
+  ];
+
+  it.each(denials)('is found out: %s', (text) => {
+    expect(denialIn(text)).not.toBeNull();
+  });
+
+  it.each([
+    '这是一次演练',
+    '除非演练结束',
+    '不是所有演练点位都开放',
+    'Test of the drill',
+    'not an exercised right',
+  ])('what says nothing of the kind is not: %s', (text) => {
+    expect(denialIn(text)).toBeNull();
+  });
+
+  it.each(denials)('goes out without these words, whatever was written: %s', (denial) => {
+    const said = { textZh: `暴雨。${denial}`, textEn: `Rain. ${denial}` };
+    for (const language of LANGUAGES) {
+      const { text } = render({ ...warning('exercise'), ...said }, content({ language }));
+      expect(denialIn(text)).toBeNull();
+      expect(render({ ...warning('actual'), ...said }, content({ language })).text).toContain(denial);
+    }
+  });
 });
 
 describe.each(LANGUAGES)('in %s', (language) => {

@@ -47,7 +47,7 @@ type TextKey = keyof typeof ZH;
 
 const EN: Record<TextKey, string> = {
   warning:
-    '{issuer} issued a {level} {hazard} warning at {time}: {areas}. Act on your plan now and move people out of danger areas.',
+    '{issuer} issued the {level} {hazard} warning at {time}: {areas}. Act on your plan now and move people out of danger areas.',
   answerSms: '{units}: reply 1 {number} to confirm, reply 3 {number} if you cannot act.',
   answerHousehold: 'Reply 1 {number} when received.',
   answerMail: '{units}: open this link and enter the number to confirm:\n{link}\nnumber {number}',
@@ -81,6 +81,30 @@ const EN: Record<TextKey, string> = {
 export const CATALOGUES: Readonly<Record<Language, Readonly<Record<TextKey, string>>>> = { zh: ZH, en: EN };
 
 /** The warning as far as texts need it. */
+/** What may stand between the letters of a word, so that it is read all the same. */
+const GAP = '[^\\p{L}\\p{N}]{0,3}';
+const anyOf = (...words: string[]) => `(?:${words.map((word) => [...word].join(GAP)).join('|')})`;
+const DENIAL = new RegExp(
+  [
+    // 除非 is "unless".
+    [
+      `(?:${anyOf('不是', '不属于', '不屬於')}|(?<!除)非)`,
+      anyOf('一次', '一场', ''),
+      anyOf('演练', '演練', '演习', '演習', '测试', '測試'),
+    ].join(GAP),
+    "(?:not|n['’]t|no)\\s+(?:an?\\s+|just\\s+)*(?:drill|exercise|test)\\b",
+  ].join('|'),
+  'giu',
+);
+
+/**
+ * Words by which an Exercise would deny that it is one; null where it has none. In 2018 the script of Hawaii's drill said "This is not a
+ * drill", and the officer on duty believed it (FCC report, Hawaii Emergency Management Agency's false alert).
+ */
+export function denialIn(text: string): string | null {
+  return text.match(DENIAL)?.[0] ?? null;
+}
+
 export type WarningText = {
   warningId: number;
   kind: 'exercise' | 'actual';
@@ -294,7 +318,65 @@ function words(language: Language, warning: { hazard: string; level: LevelId }) 
 }
 
 function mark(warning: { kind: 'exercise' | 'actual' }, language: Language, text: string): string {
-  return warning.kind === 'exercise' ? `${EXERCISE_MARK[language]}${text}${EXERCISE_MARK[language]}` : text;
+  if (warning.kind !== 'exercise') return text;
+  return undenied(language, `${EXERCISE_MARK[language]}${text}${EXERCISE_MARK[language]}`);
+}
+
+/** A denial may also end in a mark of ours, as where a text breaks off after 不是: one mark then stands in the place of both. */
+const DENIAL_AND_MARK = new RegExp(`(?:${DENIAL.source})】?`, DENIAL.flags);
+
+/** Without words that deny. Each round takes a negation away. */
+function undenied(language: Language, text: string): string {
+  let said = text;
+  while (denialIn(said) !== null) said = said.replaceAll(DENIAL_AND_MARK, EXERCISE_MARK[language]);
+  return said;
+}
+
+/** UTF-16 units of one part of an SMS of several, in UCS-2. What goes out in GSM-7 has longer parts. */
+const PART = 67;
+
+/**
+ * The text of an Exercise as SMS. Providers cut a long text anywhere, and a handset that misses a part shows the others: so beside both
+ * ends a mark stands wherever a part could else be without one. Two parts have theirs at the ends. `issuer` is the signature that gateways
+ * put before it. Words, numbers and links stay whole, so a part within a link that is longer than a part has none.
+ */
+export function inParts(
+  warning: { kind: 'exercise' | 'actual'; issuer: string },
+  language: Language,
+  text: string,
+): string {
+  if (warning.kind !== 'exercise' || `【${warning.issuer}】${text}`.length <= 2 * PART) return text;
+  const mark = EXERCISE_MARK[language];
+  const inner = language === 'zh' ? mark : ` ${mark}`;
+  // From one mark to the next: then every stretch of a part's length holds a whole one.
+  const most = PART - inner.length;
+  let said = '';
+  let rest = text;
+  while (rest.length - mark.length > most) {
+    const at = breakIn(rest, inner.length, most);
+    if (at === null) break;
+    said += rest.slice(0, at);
+    rest = inner + rest.slice(at);
+  }
+  return undenied(language, said + rest);
+}
+
+/** Where a text may be interrupted: at the end of a sentence, else of a clause, else of a word, by `most` if it can be; null: nowhere. */
+function breakIn(text: string, least: number, most: number): number | null {
+  const upTo = Array.from({ length: most - least }, (_, place) => most - place);
+  const beyond = Array.from({ length: Math.max(0, text.length - most - 1) }, (_, place) => most + 1 + place);
+  const may = upTo.filter((at) => mayBreak(text, at));
+  const after = (ends: RegExp) => may.find((at) => ends.test(text[at - 1] ?? ''));
+  return (
+    after(/[。!?;.!?;]/) ?? after(/[,、:,:]/) ?? may[0] ?? beyond.find((at) => mayBreak(text, at)) ?? null
+  );
+}
+
+/** Not within a word, a link, a mark or a pair of units, nor beside a number, which people copy. */
+function mayBreak(text: string, at: number): boolean {
+  const [before, after] = [text.slice(Math.max(0, at - 4), at), text.slice(at, at + 2)];
+  if (/\s$|【[^】]*$/.test(before) || /\d\s?$/.test(before) || /^\s?\d/.test(after)) return false;
+  return !(/[!-~\uD800-\uDBFF]$/.test(before) && /^[!-~\uDC00-\uDFFF]/.test(after));
 }
 
 type Compiled = (values: Record<string, string | number>) => string;

@@ -6,6 +6,9 @@ export type Instant = number;
 
 export const MINUTE_MS = 60_000;
 
+/** China's time zone by the name that schedules want. */
+export const CHINA_ZONE = 'Asia/Shanghai';
+
 /** China has one time zone and no summer time. */
 const CHINA_OFFSET_MINUTES = 8 * 60;
 

@@ -22,7 +22,7 @@ const WELL: WatchFacts = {
   now: NOW,
   workerAt: { exercise: ago(2), actual: null },
   temporalAt: ago(2),
-  intakeAt: ago(1),
+  intakeAt: { exercise: ago(1), actual: null },
   openWarnings: { exercise: 1, actual: 0 },
   standing: [],
 };
@@ -68,7 +68,7 @@ describe('troubles', () => {
       {
         workerAt: { exercise: null, actual: null },
         temporalAt: null,
-        intakeAt: null,
+        intakeAt: { exercise: null, actual: null },
         openWarnings: { exercise: 0, actual: 0 },
       },
       [],
@@ -80,8 +80,27 @@ describe('troubles', () => {
       ['workers gone exercise'],
     ],
     ['workers of the release before never said that they reach Temporal', { temporalAt: null }, []],
-    ['no web process lives', { intakeAt: ago(21) }, ['intake gone']],
-    ['no web process ever lived', { intakeAt: null }, []],
+    ['no web process lives', { intakeAt: { exercise: ago(21), actual: null } }, ['intake gone exercise']],
+    [
+      'that of actual warnings alone is gone',
+      { intakeAt: { exercise: ago(1), actual: ago(21) } },
+      ['intake gone actual'],
+    ],
+    [
+      'that of actual warnings was given up a week ago',
+      { intakeAt: { exercise: ago(1), actual: ago(7 * 86_400) } },
+      [],
+    ],
+    [
+      'a week ago, and an actual warning is open',
+      {
+        intakeAt: { exercise: ago(1), actual: ago(7 * 86_400) },
+        workerAt: { exercise: ago(1), actual: ago(1) },
+        openWarnings: { exercise: 0, actual: 1 },
+      },
+      ['intake gone actual'],
+    ],
+    ['no web process ever lived', { intakeAt: { exercise: null, actual: null } }, []],
     ['a cascade stands still', { standing: [STANDING] }, ['no progress W3']],
     [
       'a cascade stands still for a known reason',

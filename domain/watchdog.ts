@@ -5,6 +5,7 @@
  * Temporal is known from here by its workers: each asks it every few seconds and writes down that it answered. Where workers
  * live and none of them gets an answer, Temporal is gone; where no worker lives, nobody knows, and nothing moves anyhow.
  */
+import { isGivenUp, KINDS } from './kinds.ts';
 import type { Instant } from './time.ts';
 
 /** Silent or standing still for longer than this is a trouble. Seconds; `FENGHUO_WATCHDOG_SECONDS`. */
@@ -48,7 +49,8 @@ export type WatchFacts = {
   now: Instant;
   workerAt: Readonly<Record<'exercise' | 'actual', Instant | null>>;
   temporalAt: Instant | null;
-  intakeAt: Instant | null;
+  /** Of the web processes that take the answers to each kind. */
+  intakeAt: Readonly<Record<'exercise' | 'actual', Instant | null>>;
   openWarnings: Readonly<Record<'exercise' | 'actual', number>>;
   standing: readonly Standing[];
 };
@@ -64,7 +66,7 @@ export type TroubleKind = (typeof TROUBLES)[number];
 
 export type Trouble = {
   kind: TroubleKind;
-  /** `exercise` or `actual` where workers of one kind are gone, `W12` where a cascade stands; else empty. */
+  /** `exercise` or `actual` where workers or web processes of one kind are gone, `W12` where a cascade stands; else empty. */
   subject: string;
   /** How long it has lasted, as far as is known. */
   forMs: number;
@@ -91,14 +93,10 @@ export function findTroubles(
   const { now } = facts;
   const watch = input.watch ?? { since: now, hinderedAt: -Infinity };
   const silentMs = (at: Instant) => now - Math.max(at, watch.since);
-  const open = facts.openWarnings.exercise + facts.openWarnings.actual;
   const hindrances = [...workersGone(facts, silentMs), ...temporalGone(facts, silentMs)];
   const causes = hindrances.filter((trouble) => trouble.forMs > input.windowMs);
   const hindered = hindrances.some((trouble) => trouble.forMs > input.windowMs * NEARLY);
-  const intake: Trouble[] =
-    facts.intakeAt === null
-      ? []
-      : [{ kind: 'intake gone', subject: '', forMs: silentMs(facts.intakeAt), openWarnings: open }];
+  const intake = intakeGone(facts, silentMs);
   const standing = facts.standing.map(({ warningId, since }): Trouble => ({
     kind: 'no progress',
     subject: `W${warningId}`,
@@ -129,6 +127,15 @@ function workersGone(facts: WatchFacts, silentMs: (at: Instant) => number): Trou
   // An installation that never had one is being set up.
   if (last === -Infinity) return [];
   return [{ kind: 'workers gone', subject: '', forMs: silentMs(last), openWarnings: 0 }];
+}
+
+/** Where no web process ever lived answers are taken by command; one that has been away for long, with nothing open, is given up. */
+function intakeGone(facts: WatchFacts, silentMs: (at: Instant) => number): Trouble[] {
+  return KINDS.flatMap((kind): Trouble[] => {
+    const [at, openWarnings] = [facts.intakeAt[kind], facts.openWarnings[kind]];
+    if (at === null || (openWarnings === 0 && isGivenUp(at, facts.now))) return [];
+    return [{ kind: 'intake gone', subject: kind, forMs: silentMs(at), openWarnings }];
+  });
 }
 
 /** Said only where a worker lives that would have shown that it reaches Temporal. */

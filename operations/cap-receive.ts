@@ -154,7 +154,7 @@ async function act({ database, sql, arrival, alert, settings }: Act): Promise<Re
     return settle(sql, arrival, settings, { verdict: 'refused', findings });
   }
   if (alert.status === 'Exercise') {
-    const done = await exercise(sql, request, settings.speed ?? 1);
+    const done = await exercise(sql, request, { speed: settings.speed ?? 1, sender: alert.sender });
     return settle(sql, arrival, settings, { ...done, findings });
   }
   if (!settings.draft) {
@@ -180,15 +180,15 @@ function packOf(settings: CapSettings): { rulePackFile?: string } {
 async function exercise(
   sql: Sql,
   request: CapRequest,
-  speed: number,
+  { speed, sender }: { speed: number; sender: string },
 ): Promise<{ verdict: CapVerdict; warningId: number }> {
   if (request.act === 'cancel') {
     const { head, reason, textZh, textEn } = request;
     const texts = { ...(textZh === null ? {} : { textZh }), ...(textEn === null ? {} : { textEn }) };
-    await endByCancel(sql, head.warningId, { reason, retracted: false, ...texts });
+    await endByCancel(sql, head.warningId, { reason, retracted: false, ...texts, actor: sender });
     return { verdict: 'cancelled', warningId: head.warningId };
   }
-  const warningId = await publishExercise(sql, request, speed);
+  const warningId = await publishExercise(sql, request, { speed, sender });
   return { verdict: request.head ? 'updated' : 'issued', warningId };
 }
 

@@ -103,8 +103,12 @@ function saidIn(alert: CapAlert, language: Language): string | null {
   return text === '' || text.length > TEXT_CHARACTERS_MAX ? null : text;
 }
 
-/** An Exercise goes out at once, in the caller's transaction. */
-export async function publishExercise(sql: Sql, request: Wanted, speed: number): Promise<number> {
+/** An Exercise goes out at once, in the caller's transaction, on the word of its sender. */
+export async function publishExercise(
+  sql: Sql,
+  request: Wanted,
+  { speed, sender }: { speed: number; sender: string },
+): Promise<number> {
   const { meaning, pack, head } = request;
   const warning = {
     kind: 'exercise' as const,
@@ -118,7 +122,9 @@ export async function publishExercise(sql: Sql, request: Wanted, speed: number):
     rules: resolveRules(pack, meaning.level.id, speed),
     areaIds: request.areaIds,
   };
-  return head ? updateWarning(sql, pack, head.warningId, warning) : publishWarning(sql, pack, warning);
+  return head
+    ? updateWarning(sql, pack, head.warningId, warning, sender)
+    : publishWarning(sql, pack, warning);
 }
 
 /**

@@ -3,7 +3,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Database } from '../db/database.ts';
 import { registerSenders } from '../db/senders.ts';
 import { testDatabase } from '../test/database.ts';
+import { serveActual } from '../test/harness/office.ts';
 import { plantSmallTree } from '../test/harness/small-tree.ts';
+import { sendersOfKind } from './kinds.ts';
 import { planWarning } from './plan.ts';
 import { issueWarning } from './warnings.ts';
 
@@ -52,6 +54,27 @@ it('goes by what is allowed, in parts', async () => {
   expect(forecast.tiers.map(({ messages }) => messages)).toEqual([1, 1, 2, 2, 2, 6]);
   expect(forecast.tiers.at(-1)?.toldAfterMs).toBeCloseTo(((8 + 6) * parts * 1_000) / 2);
   expect(forecast.missed).toEqual([]);
+});
+
+it('counts on live senders for an actual warning, though a stand-in has the same name', async () => {
+  await allow(2);
+  const actual = { ...REQUEST, actual: true };
+  expect((await planWarning(database, actual, SENDERS)).forecast.rates).toEqual({});
+  await registerSenders(database, [{ id: 'actual sms-gateway', channel: 'sms', perSecond: 50 }]);
+  const { forecast, texts } = await planWarning(database, actual, SENDERS);
+  const parts = Math.max(...texts.map((text) => text.parts));
+  expect(forecast.rates.sms).toEqual({ perSecond: 50 / parts, basis: 'configured' });
+  const exercise = await planWarning(database, REQUEST, SENDERS);
+  expect(exercise.forecast.rates.sms?.perSecond).toBeLessThanOrEqual(2);
+});
+
+it('finds the senders of the other kind with its living workers', async () => {
+  const own = { serves: 'exercise' as const, senders: SENDERS };
+  expect(await sendersOfKind(database, 'exercise', own)).toEqual(SENDERS);
+  expect(await sendersOfKind(database, 'actual', own)).toEqual([]);
+  await serveActual(database, ['twilio-sms']);
+  expect(await sendersOfKind(database, 'actual', own)).toEqual(['twilio-sms']);
+  expect(await sendersOfKind(database, 'exercise', own)).toEqual(SENDERS);
 });
 
 it('names what cannot be met', async () => {

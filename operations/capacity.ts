@@ -60,7 +60,7 @@ async function readRates(
   plan: { kind: 'exercise' | 'actual'; smsParts: number; senders: readonly string[] },
 ): Promise<Rates> {
   const [configured, measured] = await Promise.all([
-    readConfiguredRates(sql, plan.senders),
+    readConfiguredRates(sql, plan.kind, plan.senders),
     readMeasuredRates(sql, plan.kind),
   ]);
   const rates: Rates = {};

@@ -10,6 +10,7 @@ import {
   readOpenAfterReviews,
   type AfterReview,
 } from '../db/drafts.ts';
+import { showToken } from '../db/operators.ts';
 import { readWarning } from '../db/warnings.ts';
 import type { Action, Operator } from '../domain/authority.ts';
 import { FenghuoError } from '../domain/errors.ts';
@@ -47,7 +48,7 @@ export async function decideNotToSend(
   reason: string,
 ): Promise<{ decisionId: number }> {
   const because = requiredReason(reason);
-  return acting(database, async (sql) => {
+  return acting(database, operator, async (sql) => {
     const draftId = 'draftId' in about ? about.draftId : null;
     const { hazard, level, areaIds } =
       'draftId' in about ? contentOf((await lockWaitingDraft(sql, about.draftId)).content) : about;
@@ -80,6 +81,7 @@ export async function permitRetraction(
   const warning = await readWarning(sql, warningId);
   if (!operator) throw refusalOf('no-operator');
   if (warning) await requireMayAct(sql, operator, 'retract', warning);
+  await showToken(sql, operator.token);
   const releaseId = await refusing(() =>
     insertRetraction(sql, { warningId, operatorId: operator.operatorId, reason: because }),
   );
@@ -98,9 +100,9 @@ export async function retractByOne(
   warningId: number,
   reason: string,
 ): Promise<void> {
-  await acting(database, async (sql) => {
+  await database.transaction(async (sql) => {
     await permitRetraction(sql, operator, warningId, reason);
-    await endByCancel(sql, warningId, { reason, retracted: true });
+    await endByCancel(sql, warningId, { reason, retracted: true, actor: operator?.name ?? null });
   });
 }
 
@@ -113,7 +115,7 @@ export async function reviewAfterwards(
   const { releaseId, justified } = input;
   const finding = requiredReason(input.finding);
   const verdict = justified ? 'justified' : 'not justified';
-  await acting(database, async (sql) => {
+  await acting(database, operator, async (sql) => {
     const open = (await readOpenAfterReviews(sql)).find((one) => one.releaseId === releaseId);
     if (!open) {
       throw new FenghuoError({
@@ -148,7 +150,7 @@ async function end(
 ): Promise<void> {
   const { draftId, status, actions } = input;
   const reason = requiredReason(input.reason);
-  await acting(database, async (sql) => {
+  await acting(database, operator, async (sql) => {
     const content = contentOf((await lockWaitingDraft(sql, draftId)).content);
     await requireOneOf(sql, operator, actions, content);
     await endDraft(sql, { draftId, status, operatorId: operator.operatorId, reason });

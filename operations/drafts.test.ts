@@ -3,10 +3,18 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openDatabase, type Database } from '../db/database.ts';
 import { lockWaitingDraft } from '../db/drafts.ts';
 import { claimAfterReviewPages, claimDraftPages } from '../db/operator-pages.ts';
+import { showToken } from '../db/operators.ts';
 import { readWarning } from '../db/warnings.ts';
 import type { Operator } from '../domain/authority.ts';
 import { testDatabase } from '../test/database.ts';
-import { content, openOffice, pastTriggers, publishByTwo, type Office } from '../test/harness/office.ts';
+import {
+  content,
+  openOffice,
+  pastTriggers,
+  publishByTwo,
+  serveActual,
+  type Office,
+} from '../test/harness/office.ts';
 import { plantSmallTree, type SmallTree } from '../test/harness/small-tree.ts';
 import { contentOfCancel } from './draft-content.ts';
 import { listAfterReviews, permitRetraction, retractByOne, reviewAfterwards } from './draft-ends.ts';
@@ -140,10 +148,13 @@ describe('an update', () => {
     await expect(createDraft(database, yellow, lower)).rejects.toEqual(refusal('no-authority'));
     const { draftId, hash } = await createDraft(database, author, lower);
     await expect(approveDraft(database, yellow, draftId, hash)).rejects.toEqual(refusal('no-authority'));
-    const straight = database.query(
-      `insert into approvals (draft_id, version, hash, step, operator_id) values ($1, 1, $2, 'release', $3)`,
-      [draftId, hash, yellow.operatorId],
-    );
+    const straight = database.transaction(async (sql) => {
+      await showToken(sql, yellow.token);
+      await sql.query(
+        `insert into approvals (draft_id, version, hash, step, operator_id) values ($1, 1, $2, 'release', $3)`,
+        [draftId, hash, yellow.operatorId],
+      );
+    });
     await expect(straight).rejects.toMatchObject({ code: 'FH403', message: 'no-authority' });
   });
 
@@ -236,7 +247,7 @@ describe('the database itself', () => {
     const leaver = (await office.hire('离任', 'releaser')).operator;
     const { draftId, hash } = await createDraft(database, author, content([tree.unit('乡一')]));
     await approveDraft(database, leaver, draftId, hash);
-    await owner.query('update operators set revoked_at = now() where id = $1', [leaver.operatorId]);
+    await pastTriggers(owner, 'update operators set revoked_at = now() where id = $1', [leaver.operatorId]);
     await expect(publishDraft(database, author, draftId, `D${draftId}`)).rejects.toEqual(
       refusal('no-authority'),
     );
@@ -275,6 +286,87 @@ describe('the database itself', () => {
       draftId,
     ]);
     expect(row).toEqual({ reviewer_id: reviewer.operatorId, releaser_id: releaser.operatorId });
+  });
+});
+
+async function cancelOf(warningId: number) {
+  const warning = await readWarning(database, warningId);
+  if (!warning) throw new Error('there is no warning');
+  return contentOfCancel(warning, {});
+}
+
+describe('publishing', () => {
+  const vanish = (what: string) => owner.query(what);
+
+  it.each<[why: string, how: () => Promise<unknown>, gap: string]>([
+    ['no worker was ever there', () => vanish(`delete from serving`), 'no worker'],
+    ['the worker is gone', () => vanish(`update liveness set at = now() - interval '1 minute'`), 'no worker'],
+    ['only Exercises are served', () => vanish(`update serving set kind = 'exercise'`), 'no worker'],
+    ['the worker has no sender', () => serveActual(owner, []), 'no sender'],
+  ])('is refused where %s, and the approval stands', async (_why, how, gap) => {
+    const { draftId, hash } = await createDraft(database, author, content([tree.unit('乡一')]));
+    await approveDraft(database, releaser, draftId, hash);
+    const [name, emergency] = [`D${draftId}`, { emergency: '溃坝' }];
+    await how();
+    const message = expect.stringContaining(gap) as string;
+    const refused = { code: 'not-ready', refusal: 'notPermitted', message };
+    await expect(publishDraft(database, author, draftId, name)).rejects.toMatchObject(refused);
+    await expect(publishDraft(database, duty, draftId, name, emergency)).rejects.toMatchObject(refused);
+    expect((await viewDraft(database, draftId)).status).toBe('waiting');
+    expect(await owner.query('select from releases where draft_id = $1', [draftId])).toEqual([]);
+    await serveActual(owner);
+    await publishDraft(database, author, draftId, name);
+  });
+
+  it('of a cancel needs nobody who sends: it stops what would be sent', async () => {
+    const warningId = await publish();
+    const { draftId, hash } = await createDraft(database, author, await cancelOf(warningId));
+    await approveDraft(database, releaser, draftId, hash);
+    await vanish('delete from serving');
+    await publishDraft(database, author, draftId, `D${draftId}`);
+    expect(await readWarning(database, warningId)).toMatchObject({ status: 'cancelled' });
+    await serveActual(owner);
+  });
+});
+
+it('of several emergencies of one person at once, one goes out', async () => {
+  const one = (await office.hire('周八', 'duty officer')).operator;
+  const drafts = [];
+  for (const area of ['乡一', '乡二', '乡一', '乡二'])
+    drafts.push(await createDraft(database, one, content([tree.unit(area)])));
+  const alone = (draftId: number) =>
+    publishDraft(database, one, draftId, `D${draftId}`, { emergency: '溃坝' });
+  const outcomes = await Promise.allSettled(drafts.map(({ draftId }) => alone(draftId)));
+  const refused = outcomes.flatMap((it) => (it.status === 'rejected' ? [it.reason as unknown] : []));
+  expect(refused).toEqual(Array.from({ length: 3 }, () => refusal('after-review-open')));
+  for (const done of await listAfterReviews(database))
+    await reviewAfterwards(database, releaser, { ...done, justified: true, finding: '属实' });
+});
+
+describe('the record', () => {
+  it('names who updated, cancelled and retracted', async () => {
+    const first = await publish();
+    const raised = content([tree.unit('乡一')], { act: 'update', supersedesId: first, level: 'orange' });
+    const second = await publishByTwo(database, { author, releaser }, raised);
+    await publishByTwo(database, { author, releaser }, await cancelOf(second));
+    const third = await publish(['乡二']);
+    await retractByOne(database, duty, third, '误发');
+    for (const one of await listAfterReviews(database)) {
+      await reviewAfterwards(database, releaser, { ...one, justified: true, finding: '属实' });
+    }
+    const { warningId } = await issueWarning(database, {
+      ...{ hazard: '暴雨', level: 'red', areas: ['区/乡一'], expires: '+6h', issuer: '城气象台' },
+    });
+    const { after } = await updateExercise(database, warningId, { level: 'yellow' }, '赵班长');
+    await cancelWarning(database, after.warningId, null);
+    const lines = await owner.query<{ line: string }>(
+      `select concat_ws(' ', kind, coalesce(actor, '-')) as line from audit
+       where kind in ('update', 'cancel', 'retract') and chain = any ($1) order by chain, position`,
+      [[second, third, after.warningId].map((id) => `acts-${id}`)],
+    );
+    expect(lines.map(({ line }) => line)).toEqual([
+      ...['update 张三', 'cancel 张三', 'retract 王五', 'update 赵班长', 'cancel -'],
+    ]);
   });
 });
 

@@ -37,6 +37,7 @@ import {
   type DraftContent,
   type ReleasedContent,
 } from './draft-content.ts';
+import { requireReady } from './kinds.ts';
 import { requireMayAct } from './operators.ts';
 import { publishWarning } from './publish.ts';
 import { acting, refusalOf } from './refusals.ts';
@@ -52,7 +53,7 @@ export async function createDraft(
   content: DraftContent,
   pack?: RulePack,
 ): Promise<{ draftId: number; hash: string }> {
-  return acting(database, async (sql) => {
+  return acting(database, operator, async (sql) => {
     await requireMayActOn(sql, operator, content.act === 'cancel' ? 'cancel' : 'draft', content);
     await requireSensible(sql, content, null);
     const draftId = await insertDraft(sql, content.act);
@@ -68,7 +69,7 @@ export async function editDraft(
   content: DraftContent,
   pack?: RulePack,
 ): Promise<{ draftId: number; hash: string }> {
-  return acting(database, async (sql) => {
+  return acting(database, operator, async (sql) => {
     await lockWaitingDraft(sql, draftId);
     await requireMayActOn(sql, operator, content.act === 'cancel' ? 'cancel' : 'draft', content);
     await requireSensible(sql, content, draftId);
@@ -83,7 +84,7 @@ export async function reviewDraft(
   draftId: number,
   hash: string,
 ): Promise<{ validUntil: Instant }> {
-  return acting(database, (sql) => approve(sql, operator, { draftId, hash, steps: ['review'] }));
+  return acting(database, operator, (sql) => approve(sql, operator, { draftId, hash, steps: ['review'] }));
 }
 
 /** 签发: the version of this hash goes out. Whoever may review does so with it, where nobody else has. */
@@ -93,7 +94,7 @@ export async function approveDraft(
   draftId: number,
   hash: string,
 ): Promise<{ validUntil: Instant; reviewed: boolean }> {
-  return acting(database, async (sql) => {
+  return acting(database, operator, async (sql) => {
     const draft = await requireDraft(sql, draftId);
     const now = await readNow(sql);
     const reviewed = draft.approvals.some(
@@ -125,18 +126,20 @@ export async function publishDraft(
     );
   }
   const emergencyReason = options.emergency === undefined ? null : requiredReason(options.emergency);
-  return acting(database, async (sql) => {
+  return acting(database, operator, async (sql) => {
     const { version, hash, content: text, authorId } = await lockWaitingDraft(sql, draftId);
     const content = contentOf(text);
     await requireMayActOn(sql, operator, emergencyReason === null ? 'publish' : 'emergency', content);
     await requireAhead(sql, content);
+    // A cancel stops what would be sent, whoever lives.
+    if (content.act !== 'cancel') await requireReady(sql, 'actual');
     const { reviewerId, releaserId } =
       emergencyReason === null ? await readApprovers(sql, draftId, version) : NOBODY;
     const releaseId = await insertRelease(sql, {
       ...{ draftId, version, hash, authorId, reviewerId, releaserId, emergencyReason },
       publisherId: operator.operatorId,
     });
-    const warningId = await carryOut(sql, content, releaseId);
+    const warningId = await carryOut(sql, content, { releaseId, actor: operator.name });
     await appendRecord(sql, {
       kind: emergencyReason === null ? 'publish' : 'emergency',
       warningId,
@@ -224,7 +227,11 @@ async function approve(
 }
 
 /** Publishes, updates or cancels, on the word of this release. */
-async function carryOut(sql: Sql, content: ReleasedContent, releaseId: number): Promise<number> {
+async function carryOut(
+  sql: Sql,
+  content: ReleasedContent,
+  { releaseId, actor }: { releaseId: number; actor: string },
+): Promise<number> {
   const { act, supersedesId, textZh, textEn } = content;
   if (act === 'cancel' && supersedesId !== null) {
     await endByCancel(sql, supersedesId, {
@@ -232,6 +239,7 @@ async function carryOut(sql: Sql, content: ReleasedContent, releaseId: number): 
       retracted: false,
       textZh,
       textEn,
+      actor,
     });
     return supersedesId;
   }
@@ -239,7 +247,7 @@ async function carryOut(sql: Sql, content: ReleasedContent, releaseId: number): 
   const lastsMs = Math.max(1, content.expiresAt - (await readNow(sql)));
   const warning = { ...content, kind: 'actual' as const, speed: 1, lastsMs, releaseId };
   return act === 'update' && supersedesId !== null
-    ? updateWarning(sql, pack, supersedesId, warning)
+    ? updateWarning(sql, pack, supersedesId, warning, actor)
     : publishWarning(sql, pack, warning);
 }
 

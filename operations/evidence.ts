@@ -22,7 +22,7 @@ import {
 import { readWarning, type WarningRow } from '../db/warnings.ts';
 import type { Purpose } from '../domain/guard.ts';
 import type { Channel, RulePack } from '../domain/rules.ts';
-import { render, type Language } from '../domain/texts.ts';
+import { inParts, render, type Language } from '../domain/texts.ts';
 import { verifyMoment, type Verification } from './audit-verify.ts';
 import { requireWarning } from './warnings.ts';
 
@@ -142,7 +142,8 @@ function sentTexts(warning: WarningRow & EndTexts, sent: readonly Sent[]): SentT
         report: { units: 0, answered: 0, silent: 0 },
       },
     );
-    const key = `${purpose} ${language} ${rendered.text}`;
+    const text = channel === 'sms' ? inParts(warning, language, rendered.text) : rendered.text;
+    const key = `${purpose} ${language} ${text}`;
     const known = texts.get(key);
     if (known) {
       if (!known.channels.includes(channel)) known.channels.push(channel);
@@ -152,7 +153,7 @@ function sentTexts(warning: WarningRow & EndTexts, sent: readonly Sent[]): SentT
         language,
         channels: [channel],
         subject: links ? rendered.subject : null,
-        text: rendered.text,
+        text,
       });
   }
   return [...texts.values()];

@@ -4,13 +4,13 @@
  */
 import type { Database } from '../db/database.ts';
 import { readMark, writeMark } from '../db/liveness.ts';
-import { nameOfKind, type WarningKind } from '../domain/kinds.ts';
+import { nameOfKind, type SenderSide, type WarningKind } from '../domain/kinds.ts';
 import type { AnswerKeys } from '../domain/links.ts';
 import { MINUTE_MS } from '../domain/time.ts';
 import { answerByReplies } from './answers.ts';
 
-/** Each kind's account has its own: the Exercises' list says nothing of what the live one holds. */
-const markOf = (serves: WarningKind) => `mark ${nameOfKind(serves, 'twilio inbound')}`;
+/** Each account has its own: the Exercises' list says nothing of what the live one holds, or that of a drill. */
+const markOf = (side: SenderSide) => `mark ${nameOfKind(side, 'twilio inbound')}`;
 
 /** A message may stand in the list some time after the second it bears, and the clocks are apart. */
 const OVERLAP_MS = 5 * MINUTE_MS;
@@ -32,8 +32,9 @@ export async function catchUpInbound(
   keys: AnswerKeys,
   inbound: InboundList,
   serves: WarningKind,
+  side: SenderSide = serves,
 ): Promise<number> {
-  const { mark, now } = await readMark(database, markOf(serves));
+  const { mark, now } = await readMark(database, markOf(side));
   let fresh = 0;
   if (mark !== null) {
     const replies = await inbound.since(Math.max(mark - OVERLAP_MS, now - LOOK_BACK_MS_MAX));
@@ -41,6 +42,6 @@ export async function catchUpInbound(
     fresh = outcomes.filter(({ verdict }) => verdict !== 'repeated').length;
   }
   // As it was before the list was asked for; moved on only when everything is stored.
-  await writeMark(database, markOf(serves), now);
+  await writeMark(database, markOf(side), now);
   return fresh;
 }

@@ -17,6 +17,7 @@ import {
   revokeGrants,
   revokeOperator,
   revokeTokens,
+  showToken,
   type ListedOperator,
 } from '../db/operators.ts';
 import { readWarning } from '../db/warnings.ts';
@@ -26,7 +27,7 @@ import { findHazard } from '../domain/hazards.ts';
 import { findLevel, type LevelId } from '../domain/levels.ts';
 import type { Instant } from '../domain/time.ts';
 import { findUnits } from './organisation-find.ts';
-import { refusalOf, refusing } from './refusals.ts';
+import { acting, refusalOf, refusing } from './refusals.ts';
 
 const DAY_MS = 86_400_000;
 /** 256 random bits: nothing to guess, so a plain hash is enough to keep. */
@@ -41,7 +42,8 @@ export type IssuedToken = { token: string; expiresAt: Instant };
 
 /** Whose token this is; throws where it is not good (not permitted). */
 export async function authenticate(database: Database, token: string): Promise<Operator> {
-  return (await requireHolder(database, token)).operator;
+  const { operator } = await requireHolder(database, token);
+  return { ...operator, token: token.trim() };
 }
 
 async function requireHolder(database: Database, token: string) {
@@ -55,7 +57,9 @@ async function requireHolder(database: Database, token: string) {
 /** Ends the token itself: what `logout` does, so that a copy of it is worth nothing. */
 export async function endToken(database: Database, token: string): Promise<void> {
   const { operator, tokenId } = await requireHolder(database, token);
-  await revokeTokens(database, operator.operatorId, tokenId);
+  await acting(database, { ...operator, token: token.trim() }, (sql) =>
+    revokeTokens(sql, operator.operatorId, { tokenId }),
+  );
 }
 
 /**
@@ -110,7 +114,7 @@ export async function addOperator(
 ): Promise<{ operatorId: number } & IssuedToken> {
   const name = requiredName(input.name);
   const personId = input.person === undefined ? null : await findPerson(database, input.person);
-  return acting(database, by, async (sql) => {
+  return administering(database, by, async (sql) => {
     if (await findOperatorByName(sql, name)) {
       throw operatorExists(name);
     }
@@ -143,7 +147,7 @@ export async function grantRole(
     if (!hazard) throw refuse('hazard', 'usage', `"${word}" is not a hazard that is known here.`);
     return hazard.code;
   });
-  return acting(database, by, async (sql) => {
+  return administering(database, by, async (sql) => {
     const { operatorId } = await requireByName(sql, name);
     const grant = {
       role: request.role,
@@ -164,7 +168,7 @@ export async function revoke(
   name: string,
   what: { grantId: number | null; whole: boolean },
 ): Promise<number> {
-  return acting(database, by, async (sql) => {
+  return administering(database, by, async (sql) => {
     const { operatorId } = await requireByName(sql, name);
     const grants = await revokeGrants(sql, { operatorId, grantId: what.grantId, revokedBy: by.operatorId });
     if (what.grantId !== null && grants === 0) {
@@ -186,32 +190,35 @@ export async function issueToken(
   by: Operator,
   input: { name: string; days: number; revokeOthers: boolean },
 ): Promise<IssuedToken> {
-  return refusing(() =>
-    database.transaction(async (sql) => {
-      const { operatorId } = await requireByName(sql, input.name);
-      if (operatorId !== by.operatorId) await requireAdministrator(sql, by);
-      if (input.revokeOthers) await revokeTokens(sql, operatorId);
-      await record(sql, by, 'token', {
-        operator: input.name,
-        days: input.days,
-        revokeOthers: input.revokeOthers,
-      });
-      return giveToken(sql, { operatorId, by, days: input.days });
-    }),
-  );
+  return acting(database, by, async (sql) => {
+    const { operatorId } = await requireByName(sql, input.name);
+    if (operatorId !== by.operatorId) await requireAdministrator(sql, by);
+    const issued = await giveToken(sql, { operatorId, by, days: input.days });
+    if (input.revokeOthers) {
+      // The one by which this is asked for may be among them.
+      if (operatorId === by.operatorId) await showToken(sql, issued.token);
+      await revokeTokens(sql, operatorId, { except: hashOf(issued.token) });
+    }
+    await record(sql, by, 'token', {
+      operator: input.name,
+      days: input.days,
+      revokeOthers: input.revokeOthers,
+    });
+    return issued;
+  });
 }
 
 /** Ends all tokens of an operator; gives back how many. */
 export async function endTokens(database: Database, by: Operator, name: string): Promise<number> {
-  return refusing(() =>
-    database.transaction(async (sql) => {
-      const { operatorId } = await requireByName(sql, name);
-      if (operatorId !== by.operatorId) await requireAdministrator(sql, by);
-      const ended = await revokeTokens(sql, operatorId);
-      await record(sql, by, 'token', { operator: name, ended });
-      return ended;
-    }),
-  );
+  return acting(database, by, async (sql) => {
+    const { operatorId } = await requireByName(sql, name);
+    if (operatorId !== by.operatorId) await requireAdministrator(sql, by);
+    // The one by which this is asked for comes last.
+    const others = await revokeTokens(sql, operatorId, { except: hashOf(by.token) });
+    const ended = others + (await revokeTokens(sql, operatorId));
+    await record(sql, by, 'token', { operator: name, ended });
+    return ended;
+  });
 }
 
 export async function listOperators(database: Database): Promise<ListedOperator[]> {
@@ -292,13 +299,15 @@ async function giveToken(
 }
 
 /** Work of an administrator, in one transaction. */
-async function acting<T>(database: Database, by: Operator, work: (sql: Sql) => Promise<T>): Promise<T> {
-  return refusing(() =>
-    database.transaction(async (sql) => {
-      await requireAdministrator(sql, by);
-      return work(sql);
-    }),
-  );
+async function administering<T>(
+  database: Database,
+  by: Operator,
+  work: (sql: Sql) => Promise<T>,
+): Promise<T> {
+  return acting(database, by, async (sql) => {
+    await requireAdministrator(sql, by);
+    return work(sql);
+  });
 }
 
 async function requireAdministrator(sql: Sql, by: Operator): Promise<void> {

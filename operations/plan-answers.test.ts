@@ -65,6 +65,31 @@ it('does not count addresses that are faulty as ways to tell somebody', async ()
   expect(village).toMatchObject({ people: 10, sms: 6, email: 6, voice: 0, loudspeaker: 1 });
 });
 
+it('asks the roster: who is on duty counts, and not whom they stand for', async () => {
+  const name = '替班';
+  const stranger = await appoint(database, tree.unit('村二'), name, 3);
+  await database.query('delete from posts where person_id = $1', [stranger]);
+  await database.query('delete from person_channels where person_id = $1', [stranger]);
+  const duty = [tree.unit('村一'), 2, stranger];
+  const before = await planWarning(database, REQUEST, ['smtp', 'sms-gateway']);
+  // Rank 2 of 村一 is held by six people; the roster has one stand for them all.
+  await database.query(
+    `insert into duties (unit_id, rank, person_id, from_at, until_at)
+     values ($1, $2, $3, clock_timestamp() - interval '1 hour', clock_timestamp() + interval '1 hour')`,
+    duty,
+  );
+  const { cannotAnswer, people } = await planWarning(database, REQUEST, ['smtp', 'sms-gateway']);
+  expect(cannotAnswer.people).toEqual([
+    { name, place: '城/区/乡一/村一', tier: 'village', reason: 'no address' },
+  ]);
+  expect(people).toBe(before.people - 5);
+  await database.query('delete from duties where person_id = $1', [stranger]);
+  expect(await planWarning(database, REQUEST, ['smtp', 'sms-gateway'])).toMatchObject({
+    people: before.people,
+    cannotAnswer: before.cannotAnswer,
+  });
+});
+
 it('judges a channel that nobody configured here by all senders there are', () => {
   const smsAbroad = (senders: string[]) =>
     answersOf(senders).find(({ channel, prefix }) => channel === 'sms' && prefix === '')?.answers;

@@ -17,7 +17,7 @@ import {
 import { answerRules, type AnswerRule } from '../domain/capabilities.ts';
 import type { Forecast } from '../domain/capacity.ts';
 import { perChannel, type Rules } from '../domain/rules.ts';
-import { render, type Language } from '../domain/texts.ts';
+import { inParts, render, type Language } from '../domain/texts.ts';
 import { TIERS } from '../domain/tiers.ts';
 import { forecastWarning } from './capacity.ts';
 import { prepareWarning, type PreparedWarning, type WarningRequest } from './warnings.ts';
@@ -192,7 +192,7 @@ export function plannedTexts(
   };
   return (['zh', 'en'] as const).flatMap((language) =>
     (['rung', 'household'] as const).map((purpose) => {
-      const { text } = render(facts, {
+      const rendered = render(facts, {
         purpose,
         language,
         units: [unit],
@@ -202,6 +202,7 @@ export function plannedTexts(
         digest: null,
         report: null,
       });
+      const text = inParts(facts, language, rendered.text);
       const message = new SegmentedMessage(text);
       return {
         language,

@@ -15,6 +15,7 @@ import { risen } from '../domain/revisions.ts';
 import type { RulePack, Rules } from '../domain/rules.ts';
 import { MINUTE_MS } from '../domain/time.ts';
 import type { Message } from '../domain/unit.ts';
+import { requireNoDenial } from './warning-request.ts';
 
 /** Warnings of one hazard over the same places within this time are one incident where the rule pack says nothing. Product choice. */
 const INCIDENT_MS = 24 * 60 * MINUTE_MS;
@@ -24,6 +25,8 @@ const INCIDENT_MS = 24 * 60 * MINUTE_MS;
  * others of its incident urgency rises, but for released rules: they go out as they were released (`risenRules` is for the draft).
  */
 export async function publishWarning(sql: Sql, pack: RulePack, warning: NewWarning): Promise<number> {
+  const { textZh, textEn, correctionZh, correctionEn } = warning;
+  requireNoDenial(warning.kind, [textZh, textEn, correctionZh, correctionEn]);
   if (!(await keepRulePack(sql, pack))) {
     throw new FenghuoError({
       code: 'rule-pack-changed',

@@ -1,6 +1,7 @@
 /** What is refused for want of authority: PostgreSQL gives a code, here is the sentence that says what to do. */
 import type { Database, Sql } from '../db/database.ts';
-import { REFUSED } from '../db/operators.ts';
+import { REFUSED, showToken } from '../db/operators.ts';
+import type { Operator } from '../domain/authority.ts';
 import { FenghuoError, type Refusal } from '../domain/errors.ts';
 
 const REFUSALS: Readonly<Record<string, { refusal?: Refusal; sentence: string }>> = {
@@ -14,6 +15,10 @@ const REFUSALS: Readonly<Record<string, { refusal?: Refusal; sentence: string }>
     sentence: 'This token has expired. Ask an administrator for a new one (`fenghuo operator token NAME`).',
   },
   'token-revoked': { sentence: 'This token was taken back. Ask an administrator for a new one.' },
+  'token-not-shown': {
+    sentence:
+      'What would be written names an operator whose token is not good any more, or was not shown. Log in again with `fenghuo login`.',
+  },
   'no-authority': {
     sentence:
       'The operator has no authority for this area, level or hazard. `fenghuo whoami` shows what there is; an administrator grants more.',
@@ -102,7 +107,16 @@ export async function refusing<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Runs one act in one transaction; what PostgreSQL refuses comes with its sentence. */
-export function acting<T>(database: Database, work: (sql: Sql) => Promise<T>): Promise<T> {
-  return refusing(() => database.transaction(work));
+/** Runs one act of an operator in one transaction, their token shown; what PostgreSQL refuses comes with its sentence. */
+export function acting<T>(
+  database: Database,
+  operator: Operator,
+  work: (sql: Sql) => Promise<T>,
+): Promise<T> {
+  return refusing(() =>
+    database.transaction(async (sql) => {
+      await showToken(sql, operator.token);
+      return work(sql);
+    }),
+  );
 }

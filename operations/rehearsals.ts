@@ -7,6 +7,7 @@ import { rehearse, type RehearsalInput } from '../domain/rehearsal/rehearse.ts';
 import type { Register } from '../domain/rehearsal/register.ts';
 import { summarise, type WarningSummary } from '../domain/rehearsal/summary.ts';
 import type { Tree } from '../domain/rehearsal/tree.ts';
+import type { WarningRun } from '../domain/rehearsal/warning-run.ts';
 import { deputiesOf, setupOf, WhatIfFault, whatIf, type Setup } from '../domain/rehearsal/what-if.ts';
 import { resolveRules, type RulePack } from '../domain/rules.ts';
 import { placesOf } from '../domain/scenario-check.ts';
@@ -117,7 +118,31 @@ export async function rehearseOnce(
   breathe: (virtualMinutes: number) => void = () => undefined,
 ): Promise<Rehearsed> {
   const startAt = Date.parse(stage.scenario.startsAt);
-  const rehearsal = rehearse({ ...stage.input, seed });
+  const runs = await playOnce(stage, { seed, breathe });
+  return {
+    seed,
+    warnings: runs.map((run) => summarise(run, stage.tree, startAt)),
+    verdicts: judgeExpectations(stage.scenario.expect, runs, stage.tree, stage.find),
+  };
+}
+
+/** The same, and gives the warnings as they ran; `witness` hears of every message that asks for an answer. */
+export async function playOnce(
+  stage: Stage,
+  input: {
+    seed: number;
+    breathe?: (virtualMinutes: number) => void;
+    witness?: NonNullable<RehearsalInput['witness']>;
+    unitWitness?: NonNullable<RehearsalInput['unitWitness']>;
+  },
+): Promise<WarningRun[]> {
+  const { seed, witness, unitWitness, breathe = () => undefined } = input;
+  const startAt = Date.parse(stage.scenario.startsAt);
+  const rehearsal = rehearse({
+    ...{ ...stage.input, seed },
+    ...(witness && { witness }),
+    ...(unitWitness && { unitWitness }),
+  });
   let breathedAt = Date.now();
   let next = rehearsal.next();
   while (!next.done) {
@@ -128,12 +153,7 @@ export async function rehearseOnce(
     }
     next = rehearsal.next();
   }
-  const runs = next.value;
-  return {
-    seed,
-    warnings: runs.map((run) => summarise(run, stage.tree, startAt)),
-    verdicts: judgeExpectations(stage.scenario.expect, runs, stage.tree, stage.find),
-  };
+  return next.value;
 }
 
 /** Plays seeds one after the other. */

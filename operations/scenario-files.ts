@@ -67,12 +67,21 @@ export async function shippedScenarios(): Promise<string[]> {
 
 /** Reads a scenario and finds its places in the register. Throws `ScenarioRefused` with every problem of the file. */
 export async function readScenario(nameOrPath: string, register: Register): Promise<Scenario> {
-  const file = scenarioFile(nameOrPath);
-  return parseScenario(await readSmallFile(file), register, nameOrPath);
+  return parseScenario(await readStory(nameOrPath), register, nameOrPath);
 }
 
-/** The same from a text. */
-export function parseScenario(text: string, register: Register, file: string): Scenario {
+/** The text of a scenario's file, whatever it says. */
+export async function readStory(nameOrPath: string): Promise<string> {
+  return readSmallFile(scenarioFile(nameOrPath));
+}
+
+/** A scenario from a text; `alsoCheck` finds what stands in the way of what is to be done with it. */
+export function parseScenario(
+  text: string,
+  register: Register,
+  file: string,
+  alsoCheck: (scenario: Scenario) => ScenarioProblem[] = () => [],
+): Scenario {
   const lines = new LineCounter();
   const { document, problems } = readYaml(text, lines);
   if (!document) throw new ScenarioRefused(file, problems);
@@ -88,7 +97,9 @@ export function parseScenario(text: string, register: Register, file: string): S
     const problems = [...parsed.error.issues.flatMap(schemaProblems), ...misspeltPlaces(raw, register)];
     throw new ScenarioRefused(file, problems.map(lined));
   }
-  const found = [...checkScenario(parsed.data), ...unknownPlaces(parsed.data, register)].map(lined);
+  const found = [checkScenario, (one: Scenario) => unknownPlaces(one, register), alsoCheck]
+    .flatMap((check) => check(parsed.data))
+    .map(lined);
   if (found.length > 0) throw new ScenarioRefused(file, found);
   return parsed.data;
 }

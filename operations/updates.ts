@@ -24,17 +24,18 @@ import { resolveRules, rulePackSchema, type RulePack } from '../domain/rules.ts'
 import { isStandardText, standardCorrection, standardText } from '../domain/texts.ts';
 import { findUnits } from './organisation-find.ts';
 import { publishWarning } from './publish.ts';
-import { checkText, needsDraft, readExpiry, refuse } from './warning-request.ts';
+import { checkText, needsDraft, readExpiry, refuse, requireNoDenial } from './warning-request.ts';
 
 /**
  * Puts a warning in the place of an open one; gives back its number. What both must have in common: kind and hazard. Throws a conflict
- * that names the successor where another update was first, or says how the old one ended.
+ * that names the successor where another update was first, or says how the old one ended. `actor`: who did it, null for the engine itself.
  */
 export async function updateWarning(
   sql: Sql,
   pack: RulePack,
   supersedesId: number,
   warning: NewWarning,
+  actor: string | null = null,
 ): Promise<number> {
   if (!(await lockOpen(sql, supersedesId))) throw await notOpen(sql, supersedesId);
   const before = await requireWarningRow(sql, supersedesId);
@@ -48,34 +49,42 @@ export async function updateWarning(
   }
   const asking = askingOf(before, warning);
   const warningId = await publishWarning(sql, pack, { ...warning, supersedesId, asksAgain: asking.again });
-  await carryAnswers(sql, supersedesId, null);
+  await carryAnswers(sql, supersedesId, {});
   // Last, so that what was sent until the commit was sent before the end that is written down: a city's answers take a second.
   await supersedeWarning(sql, supersedesId);
   await putEnded(sql, supersedesId);
   await appendRecord(sql, {
     kind: 'update',
     warningId,
-    actor: null,
+    actor,
     body: { supersedes: supersedesId, asksAgain: asking.again, because: asking.because },
   });
   return warningId;
 }
 
 /** How a warning is ended: lifted, or withdrawn because it was false. Texts stand in for the standing words of the all-clear. */
-export type Cancel = { reason: string | null; retracted: boolean; textZh?: string; textEn?: string };
+export type Cancel = {
+  reason: string | null;
+  retracted: boolean;
+  textZh?: string;
+  textEn?: string;
+  /** Who does it; null or left out where the engine itself does. */
+  actor?: string | null;
+};
 
 /** Cancels: from the commit on the guard stops every send that has not begun; those possibly told get the all-clear. */
 export async function endByCancel(sql: Sql, warningId: number, how: Cancel): Promise<void> {
   const warning = await requireWarningRow(sql, warningId);
   const corrected = how.retracted ? correctionOf(warning) : { textZh: null, textEn: null };
-  const { reason, retracted, textZh = corrected.textZh, textEn = corrected.textEn } = how;
+  const { reason, retracted, textZh = corrected.textZh, textEn = corrected.textEn, actor = null } = how;
+  requireNoDenial(warning.kind, [textZh, textEn]);
   if (!(await endWarning(sql, warningId, { reason, retracted, textZh, textEn })))
     throw await notOpen(sql, warningId);
   await putEnded(sql, warningId);
   await appendRecord(sql, {
     kind: retracted ? 'retract' : 'cancel',
     warningId,
-    actor: null,
+    actor,
     body: { reason, textZh, textEn },
   });
 }
@@ -153,12 +162,13 @@ export async function updateExercise(
   database: Database,
   supersedesId: number,
   request: UpdateRequest,
+  actor: string | null = null,
 ): Promise<{ before: WarningRow; after: WarningRow; asking: Asking }> {
   return database.transaction(async (sql) => {
     const before = await requireWarningRow(sql, supersedesId);
     if (before.kind === 'actual') throw needsDraft();
     const { pack, warning, asking } = await prepareUpdate(sql, before, request);
-    const warningId = await updateWarning(sql, pack, supersedesId, warning);
+    const warningId = await updateWarning(sql, pack, supersedesId, warning, actor);
     return { before, after: await requireWarningRow(sql, warningId), asking };
   });
 }

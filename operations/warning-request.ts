@@ -1,5 +1,7 @@
 /** What somebody who writes a warning or an update gives in words: checked here, refused with a sentence that says what to do. */
 import { FenghuoError } from '../domain/errors.ts';
+import type { WarningKind } from '../domain/kinds.ts';
+import { denialIn } from '../domain/texts.ts';
 import { MINUTE_MS } from '../domain/time.ts';
 
 const TEXT_CHARACTERS_MAX = 1_000;
@@ -50,6 +52,19 @@ export function checkText(text: string | undefined): string | undefined {
     );
   }
   return trimmed;
+}
+
+/** Refuses an Exercise that denies to be one, whoever wrote it. */
+export function requireNoDenial(kind: WarningKind, texts: readonly (string | null | undefined)[]): void {
+  if (kind === 'actual') return;
+  for (const text of texts) {
+    const denial = denialIn(text ?? '');
+    if (denial !== null)
+      throw refuse(
+        'exercise-denied',
+        `An Exercise must not say "${denial}": people would take it for the real thing. Write it without these words.`,
+      );
+  }
 }
 
 export function refuse(

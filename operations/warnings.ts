@@ -4,7 +4,7 @@ import { findLevel, LEVELS, type Level } from '../domain/levels.ts';
 import { resolveRules, type Rules } from '../domain/rules.ts';
 import { standardText } from '../domain/texts.ts';
 import { TIERS, tierDepth } from '../domain/tiers.ts';
-import type { Database } from '../db/database.ts';
+import type { Database, Sql } from '../db/database.ts';
 import { pausedSince, type Pause } from '../db/pauses.ts';
 import {
   readEndNotices,
@@ -64,29 +64,17 @@ const SPEED_MAX = 3_600;
 export async function prepareWarning(database: Database, request: WarningRequest): Promise<PreparedWarning> {
   if (request.actual && (request.speed ?? 1) !== 1)
     throw refuse('speed', 'An actual warning runs at the pace of life: leave out --speed.');
-  const hazard = findHazard(request.hazard) ?? refuseHazard(request.hazard);
-  const level = findLevel(request.level) ?? refuseLevel(request.level);
-  if (!hazard.levels.includes(level.id)) {
-    throw refuse(
-      'level-of-hazard',
-      `${hazard.zh} has no ${level.zh} warnings; it has: ${hazard.levels.join(', ')}.`,
-    );
-  }
   const speed = request.speed ?? 1;
   if (!(speed >= 1 && speed <= SPEED_MAX))
     throw refuse('speed', `--speed must lie between 1 and ${SPEED_MAX}.`);
-  if (request.areas.length === 0)
-    throw refuse('area', 'Name at least one area with --area, such as 黔江区/濯水镇.');
-  const units = [];
-  for (const area of request.areas) units.push(await findUnits(database, area));
+  const { hazard, level, areaIds, areas } = await findOccasion(database, request);
   const lastsMs = Math.round(readExpiry(request.expires) / speed);
   const pack = await readRulePack(request.rulePackFile);
   const wording = { issuer: request.issuer, hazard: hazard.code, level: level.id, issuedAt: Date.now() };
-  const areas = units.map((unit) => unit.name);
   return {
     hazard,
     level,
-    areaIds: [...new Set(units.map((unit) => unit.id))],
+    areaIds,
     areas,
     lastsMs,
     speed,
@@ -94,6 +82,34 @@ export async function prepareWarning(database: Database, request: WarningRequest
     textZh: checkText(request.textZh) ?? standardText('zh', { ...wording, areas }),
     textEn: checkText(request.textEn) ?? standardText('en', { ...wording, areas }),
     issuer: request.issuer,
+  };
+}
+
+/** What a warning is about, as somebody names it. */
+export type Occasion = Pick<WarningRequest, 'hazard' | 'level' | 'areas'>;
+
+/** Finds hazard, level and areas; every refusal says what to do. */
+export async function findOccasion(
+  sql: Sql,
+  named: Occasion,
+): Promise<Pick<PreparedWarning, 'hazard' | 'level' | 'areaIds' | 'areas'>> {
+  const hazard = findHazard(named.hazard) ?? refuseHazard(named.hazard);
+  const level = findLevel(named.level) ?? refuseLevel(named.level);
+  if (!hazard.levels.includes(level.id)) {
+    throw refuse(
+      'level-of-hazard',
+      `${hazard.zh} has no ${level.zh} warnings; it has: ${hazard.levels.join(', ')}.`,
+    );
+  }
+  if (named.areas.length === 0)
+    throw refuse('area', 'Name at least one area with --area, such as 黔江区/濯水镇.');
+  const units = [];
+  for (const area of named.areas) units.push(await findUnits(sql, area));
+  return {
+    hazard,
+    level,
+    areaIds: [...new Set(units.map((unit) => unit.id))],
+    areas: units.map((unit) => unit.name),
   };
 }
 

@@ -11,7 +11,7 @@ const TRIES_MOST = 60;
 export async function visitAnswerPage(input: {
   link: string;
   number: string;
-  answer: 'received' | 'cannot';
+  answer: 'received' | 'done' | 'cannot';
   agent: Dispatcher;
   signal: AbortSignal;
 }): Promise<PushResult> {

@@ -3,6 +3,7 @@ import { perChannel, type Channel } from '../domain/rules.ts';
 import type { Arrival, Crowd } from './crowd.ts';
 import type { FaultPlan } from './faults.ts';
 import type { Ledger, LedgerBack, LedgerMessage } from './ledger.ts';
+import type { Players } from './players.ts';
 
 /** A message as a stand-in took it. `text` is decoded only where somebody will answer. */
 export type Taken = Omit<LedgerMessage, 'deliveryId' | 'attempt' | 'at'> &
@@ -28,12 +29,22 @@ export class FarSide {
   private readonly smsByReference = new Map<string, string[]>();
   private readonly byWarning = new Map<string, FarSideCounts>();
   private readonly ledger: Ledger;
-  private readonly crowd: Crowd;
+  private readonly crowd: Pick<Crowd, 'notice'>;
+  private readonly players: Players | null;
   private readonly keepTexts: boolean;
 
-  constructor(input: { ledger: Ledger; crowd: Crowd; seed: string; faults: FaultPlan; keepTexts: boolean }) {
+  /** `players`: the people of a drill, where one is played. */
+  constructor(input: {
+    ledger: Ledger;
+    crowd: Crowd;
+    players?: Players | null;
+    seed: string;
+    faults: FaultPlan;
+    keepTexts: boolean;
+  }) {
     this.ledger = input.ledger;
-    this.crowd = input.crowd;
+    this.players = input.players ?? null;
+    this.crowd = this.players ?? input.crowd;
     this.seed = input.seed;
     this.faults = input.faults;
     this.keepTexts = input.keepTexts;
@@ -43,11 +54,25 @@ export class FarSide {
   async take({ text, ways, arrives, ...taken }: Taken): Promise<void> {
     const { deliveryId, attempt } = splitReference(taken.reference);
     const body = this.keepTexts ? { body: taken.body ?? text() ?? '' } : {};
-    await this.ledger.message({ ...taken, ...body, deliveryId, attempt, at: new Date().toISOString() });
+    const means = this.players?.meansOf({ ...taken, text });
+    const kept = { ...body, ...(means && { means }) };
+    await this.ledger.message({ ...taken, ...kept, deliveryId, attempt, at: new Date().toISOString() });
     this.remember(taken);
     const notice = () => this.crowd.notice({ ...taken, deliveryId, text, ...(ways ? { ways } : {}) });
     if (arrives) void arrives.then((arrived) => arrived && notice());
     else notice();
+  }
+
+  /** Why the scenario of a drill has a message to this address refused right now; null where it has not. */
+  refusal(channel: Channel, address: string): ReturnType<Players['refusal']> {
+    const refusal = this.players?.refusal(channel, address) ?? null;
+    if (refusal) this.hit(`${channel} ${refusal}`);
+    return refusal;
+  }
+
+  /** True where the cast of a drill decides how a call ends. */
+  plays(channel: Channel, address: string): boolean {
+    return this.players?.plays(channel, address) ?? false;
   }
 
   /** A message was taken back before it went out. Resolves when that is in the ledger. */

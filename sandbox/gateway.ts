@@ -37,6 +37,9 @@ type Answer = { status: number; body: unknown };
 
 type Recallable = { reference: string; messageId: string; warningId: string };
 
+/** What a scenario has go wrong, in the words of this gateway. */
+const REFUSAL_CODES = { 'provider out': 'SYSTEM_BUSY', 'wrong address': 'BAD_NUMBER' } as const;
+
 /** Answers to faults that have one; the others are silence. */
 const FAULT_ANSWERS: Readonly<Record<Exclude<SmsFault, 'answer lost' | 'answer held' | 'hang'>, Answer>> = {
   throttled: { status: 429, body: { code: 'THROTTLED' } },
@@ -130,6 +133,8 @@ export async function startGateway(input: {
       await farSide.takeBack({ replyId: reference.slice(BACK.length), address, text });
       return { status: 200, body: { code: 'OK', messageId: reference } };
     }
+    const refusal = farSide.refusal('sms', address);
+    if (refusal) return { status: 200, body: { code: REFUSAL_CODES[refusal] } };
     if (badAddress(farSide.faults, farSide.seed, 'sms', address)) {
       farSide.hit('sms bad number');
       return { status: 200, body: { code: 'BAD_NUMBER' } };

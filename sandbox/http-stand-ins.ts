@@ -7,6 +7,7 @@ import { createHmac } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Channel } from '../domain/rules.ts';
+import type { AnswerWays } from './answering.ts';
 import { draw } from './draws.ts';
 import type { FarSide } from './far-side.ts';
 import { httpFault } from './faults.ts';
@@ -31,11 +32,13 @@ export type HttpStandIns = { url: string; stop(): Promise<void> };
 
 type Answer = { status: number; body: unknown };
 type Json = Record<string, unknown>;
-type Ringing = {
-  message: { reference: string; warningId: string };
-  line: { taken: boolean; takenBack: boolean };
-};
+/** A call while it rings. */
+type Line = { taken: boolean; takenBack: boolean };
+type Ringing = { message: { reference: string; warningId: string }; line: Line };
 type Asked = { request: IncomingMessage; url: URL; text: string; body: Json };
+
+/** What a scenario has go wrong, in the words of the voice gateway. */
+const CALL_REFUSALS = { 'provider out': 'LINES_BUSY', 'wrong address': 'BAD_NUMBER' } as const;
 
 /** How a call that nobody took ends, by the codes that carriers give: busy, not taken, call alert. */
 const NOT_TAKEN = ['2', '5', '10'] as const;
@@ -60,7 +63,7 @@ export async function startHttpStandIns(input: {
     channel: Channel,
     message: { reference: string; warningId: string; address: string; text: string },
     exercise: { step: string; speed: number } | null,
-    voice?: (callId: string) => (key: string) => ReturnType<GatewayPushes['press']>,
+    waysOf?: (callId: string) => AnswerWays,
   ): Promise<string> {
     taken += 1;
     const messageId = `${channel}-${life}-${taken}`;
@@ -74,7 +77,7 @@ export async function startHttpStandIns(input: {
       speed: exercise?.speed ?? null,
       fault: null,
       text: () => text,
-      ...(voice && { ways: { voice: voice(messageId), withinMs: ringMs(exercise) * TAKEN_BY_SHARE } }),
+      ...(waysOf && { ways: waysOf(messageId) }),
     });
     return messageId;
   }
@@ -85,20 +88,17 @@ export async function startHttpStandIns(input: {
     if (!message) return { status: 400, body: { code: 'BAD_REQUEST' } };
     const { reference } = message;
     const exercise = exerciseOf(body['exercise']);
+    const refusal = farSide.refusal('voice', message.address);
+    if (refusal) return { status: 200, body: { code: CALL_REFUSALS[refusal] } };
     const line = { taken: false, takenBack: false };
-    const callId = await take('voice', message, exercise, (id) => async (key) => {
-      if (line.takenBack) return 'given-up';
-      line.taken = true;
-      input.pushes.reportIn(0, { reference, state: 'delivered', code: '0', sender: 'voice-gateway' });
-      return input.pushes.press({ callId: id, reference, step: 1, key });
-    });
+    const waysOf = (callId: string) => callWays(farSide, input.pushes, { callId, reference }, line);
+    const withinMs = ringMs(exercise) * TAKEN_BY_SHARE;
+    const callId = await take('voice', message, exercise, (id) => ({ ...waysOf(id), withinMs }));
     ringing.set(callId, { message, line });
     callsOf.set(reference, [...(callsOf.get(reference) ?? []), callId]);
     setTimeout(() => {
       ringing.delete(callId);
-      if (line.taken || line.takenBack) return;
-      const code = NOT_TAKEN[Math.floor(draw(farSide.seed, 'call', reference) * NOT_TAKEN.length)] ?? '5';
-      input.pushes.reportIn(0, { reference, state: 'failed', code, sender: 'voice-gateway' });
+      if (!farSide.plays('voice', message.address)) waysOf(callId).unanswered?.();
     }, ringMs(exercise)).unref();
     return { status: 200, body: { code: 'OK', callId } };
   }
@@ -124,9 +124,18 @@ export async function startHttpStandIns(input: {
     if (!signed(request, text, secrets.loudspeaker)) return { status: 401, body: { code: 'UNAUTHORIZED' } };
     const message = gatewayMessage({ ...body, parameters: { text: body['text'] } }, body['deviceId']);
     if (!message) return { status: 400, body: { code: 'BAD_REQUEST' } };
+    const refusal = farSide.refusal('loudspeaker', message.address);
+    if (refusal)
+      return {
+        status: 200,
+        body: { code: refusal === 'provider out' ? 'DEVICE_OFFLINE' : 'NO_SUCH_DEVICE' },
+      };
     const broadcastId = await take('loudspeaker', message, exerciseOf(body['exercise']));
     return { status: 200, body: { code: 'OK', broadcastId } };
   }
+
+  /** A robot or a topic takes whatever address stands in the message. */
+  const isOut = (channel: Channel, address: string) => farSide.refusal(channel, address) === 'provider out';
 
   async function dingtalk({ request, url, body }: Asked): Promise<Answer> {
     const timestamp = url.searchParams.get('timestamp') ?? '';
@@ -135,6 +144,8 @@ export async function startHttpStandIns(input: {
       return { status: 200, body: { errcode: 310000, errmsg: 'sign not match' } };
     const { content } = (body['text'] ?? {}) as Json;
     const { atMobiles } = (body['at'] ?? {}) as Json;
+    if (isOut('chat', first(atMobiles)))
+      return { status: 200, body: { errcode: 130101, errmsg: 'send too fast' } };
     await take('chat', headerMessage(request, first(atMobiles), content), headerExercise(request));
     return { status: 200, body: { errcode: 0, errmsg: 'ok' } };
   }
@@ -143,6 +154,8 @@ export async function startHttpStandIns(input: {
     if (url.searchParams.get('key') !== secrets.robot)
       return { status: 200, body: { errcode: 93000, errmsg: 'invalid webhook url' } };
     const { content, mentioned_mobile_list: mentioned } = (body['text'] ?? {}) as Json;
+    if (isOut('chat', first(mentioned)))
+      return { status: 200, body: { errcode: 45009, errmsg: 'api freq out of limit' } };
     await take('chat', headerMessage(request, first(mentioned), content), headerExercise(request));
     return { status: 200, body: { errcode: 0, errmsg: 'ok' } };
   }
@@ -154,6 +167,8 @@ export async function startHttpStandIns(input: {
       return { status: 200, body: { code: 19021, msg: 'sign match fail', data: {} } };
     const { text } = (body['content'] ?? {}) as Json;
     const named = /^<at user_id="([^"]*)">/.exec(String(text))?.[1] ?? '';
+    if (isOut('chat', named))
+      return { status: 200, body: { code: 11232, msg: 'frequency limited', data: {} } };
     await take('chat', headerMessage(request, named, text), headerExercise(request));
     return { status: 200, body: { code: 0, msg: 'success', data: {} } };
   }
@@ -165,6 +180,8 @@ export async function startHttpStandIns(input: {
     const { topic, message } = body;
     if (typeof topic !== 'string' || !/^[-_A-Za-z0-9]{1,64}$/.test(topic))
       return { status: 400, body: { code: 40009, http: 400, error: 'invalid request: topic invalid' } };
+    if (isOut('push', topic))
+      return { status: 429, body: { code: 42901, http: 429, error: 'limit reached' } };
     const id = await take('push', headerMessage(request, topic, message), headerExercise(request));
     return { status: 200, body: { id, event: 'message', topic, message } };
   }
@@ -242,6 +259,28 @@ export async function startHttpStandIns(input: {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
       await closed;
+    },
+  };
+}
+
+/** How a call is answered by a key, and how it ends unanswered; once, and not after it was taken back. */
+export function callWays(
+  { seed }: Pick<FarSide, 'seed'>,
+  pushes: Pick<GatewayPushes, 'press' | 'reportIn'>,
+  { callId, reference }: { callId: string; reference: string },
+  line: Line = { taken: false, takenBack: false },
+): AnswerWays {
+  return {
+    voice: async (key) => {
+      if (line.takenBack) return 'given-up';
+      line.taken = true;
+      pushes.reportIn(0, { reference, state: 'delivered', code: '0', sender: 'voice-gateway' });
+      return pushes.press({ callId, reference, step: 1, key });
+    },
+    unanswered: () => {
+      if (line.taken || line.takenBack) return;
+      const code = NOT_TAKEN[Math.floor(draw(seed, 'call', reference) * NOT_TAKEN.length)] ?? '5';
+      pushes.reportIn(0, { reference, state: 'failed', code, sender: 'voice-gateway' });
     },
   };
 }

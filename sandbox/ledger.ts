@@ -8,6 +8,7 @@ import { createReadStream, mkdirSync, openSync, closeSync, fstatSync, readSync, 
 import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { perChannel, type Channel } from '../domain/rules.ts';
+import type { AnswerMeans } from './people.ts';
 
 /** A message that the far side took. */
 export type LedgerMessage = {
@@ -31,6 +32,8 @@ export type LedgerMessage = {
   fault: 'answer lost' | 'answer held' | 'tarpit' | null;
   /** The text, where the far side is asked for it again. */
   body?: string;
+  /** How somebody of a cast would answer it: a sandbox that starts again has only this. */
+  means?: AnswerMeans;
 };
 
 /** What a person set out to do, written before it is done: no answer can be anywhere without it. */
@@ -41,7 +44,7 @@ export type LedgerAct = {
   deliveryId: string;
   address: string;
   via: Channel;
-  kind: 'received' | 'cannot act';
+  kind: 'received' | 'done' | 'cannot act';
   at: string;
 };
 

@@ -1,12 +1,25 @@
 /** Stand-ins to run against: an SMTP server, an SMS gateway, and the people behind the addresses, with a ledger of their own. */
+import { readFile } from 'node:fs/promises';
+import { readCastLines, type Cast } from '../domain/rehearsal/cast.ts';
+import { createAnswering, type AnswerWays } from './answering.ts';
 import { createCrowd, type Crowd } from './crowd.ts';
 import { FarSide, isTwilioSid, type FarSideCounts } from './far-side.ts';
 import type { FaultPlan } from './faults.ts';
-import { createGatewayPushes } from './gateway-pushes.ts';
+import { createGatewayPushes, type GatewayPushes } from './gateway-pushes.ts';
 import { startGateway } from './gateway.ts';
-import { startHttpStandIns, type HttpStandInSecrets } from './http-stand-ins.ts';
-import { ledgerActs, ledgerMessages, openLedger, type LedgerAct, type LedgerMessage } from './ledger.ts';
+import { callWays, startHttpStandIns, type HttpStandInSecrets } from './http-stand-ins.ts';
+import {
+  ledgerActs,
+  ledgerMessages,
+  ledgerRecalls,
+  openLedger,
+  readLedger,
+  type LedgerAct,
+  type LedgerMessage,
+} from './ledger.ts';
+import { beginLife, together, type Lives } from './lives.ts';
 import { USUAL_PEOPLE, type PeopleModel } from './people.ts';
+import { createPlayers, type EarlierLife, type Players } from './players.ts';
 import { startSmtp } from './smtp.ts';
 import type { TwilioStandIn, TwilioStandInOptions } from './twilio.ts';
 
@@ -32,8 +45,10 @@ export type SandboxOptions = {
   keepTexts?: boolean;
   /** @default none */
   faults?: FaultPlan;
-  /** What is left out is as in USUAL_PEOPLE. */
+  /** Of whoever is in no cast. What is left out is as in USUAL_PEOPLE. */
   model?: Partial<PeopleModel>;
+  /** The file of a drill's cast, as `writeCast` wrote it. @default none */
+  cast?: string;
 };
 
 export type SandboxStats = FarSideCounts & {
@@ -60,25 +75,32 @@ export type Sandbox = {
 /** Starts all stand-ins on 127.0.0.1. Fails where a port is taken, and leaves nothing running then. */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const { directory, seed, secret, repliesUrl, log, faults = {}, model = {} } = options;
+  const cast = options.cast === undefined ? null : await readCast(options.cast);
   const ledger = openLedger(directory);
-  const crowd = createCrowd({
-    seed,
-    model: { ...USUAL_PEOPLE, ...model },
+  const onAct = ({ warningId }: LedgerAct) => farSide.countAct(warningId);
+  const answering = createAnswering({ ledger, repliesUrl, secret, log, onAct });
+  const crowd = createCrowd({ seed, model: { ...USUAL_PEOPLE, ...model }, answering });
+  const life = cast && beginLife(directory, cast.startAt);
+  const players =
+    cast && life && createPlayers({ cast, gaps: together(cast.gaps, life.gaps), crowd, answering });
+  const farSide = new FarSide({
     ledger,
-    repliesUrl,
-    secret,
-    log,
-    onAct: ({ warningId }) => farSide.countAct(warningId),
+    crowd,
+    players,
+    seed,
+    faults,
+    keepTexts: options.keepTexts ?? false,
   });
-  const farSide = new FarSide({ ledger, crowd, seed, faults, keepTexts: options.keepTexts ?? false });
-  const started: { stop(): Promise<void> }[] = [crowd];
+  const started: { stop(): unknown }[] = [answering, ...(life ? [life] : [])];
   const stopAll = async () => {
     await Promise.all(started.map((part) => part.stop()));
     ledger.close();
   };
   try {
-    const stats = () => ({ people: crowd.waiting() });
+    const stats = () => ({ people: answering.waiting() });
     const earlier = await restore(directory, { farSide, crowd });
+    // Read before anything new is taken, and taken up when all are there.
+    const unfinished = players && life ? await readEarlierLife(directory, players, life) : null;
     const voice = options.http?.secrets.voice ?? '';
     const pushes = createGatewayPushes({ repliesUrl, secrets: { sms: secret, voice }, log });
     started.push(pushes);
@@ -91,6 +113,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     if (twilio) started.push(twilio);
     const http = options.http ? await startHttpStandIns({ ...options.http, farSide, pushes, log }) : null;
     if (http) started.push(http);
+    if (unfinished) players?.resume({ ...unfinished, waysOf: waysOfCalls(farSide, pushes) });
     return {
       smtpUrl: smtp.url,
       gatewayUrl: gateway.url,
@@ -110,6 +133,35 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     await stopAll();
     throw error;
   }
+}
+
+async function readCast(file: string): Promise<Cast> {
+  return readCastLines((await readFile(file, 'utf8')).split('\n'));
+}
+
+/** Calls of an earlier life are answered, or end, as if they still rang. */
+function waysOfCalls(farSide: FarSide, pushes: GatewayPushes): (message: LedgerMessage) => AnswerWays {
+  return ({ channel, messageId: callId, reference }) =>
+    channel === 'voice' ? callWays(farSide, pushes, { callId, reference }) : {};
+}
+
+/** What the people of a drill were about when an earlier life ended; null where there was none. */
+async function readEarlierLife(
+  directory: string,
+  players: Players,
+  { gaps }: Lives,
+): Promise<Omit<EarlierLife, 'waysOf'> | null> {
+  const diedAt = gaps.at(-1)?.from;
+  if (diedAt === undefined) return null;
+  const recalled = new Set<string>();
+  for await (const recall of ledgerRecalls(directory)) if (recall) recalled.add(recall.messageId);
+  const messages: LedgerMessage[] = [];
+  for await (const message of ledgerMessages(directory)) {
+    if (message === null || recalled.has(message.messageId) || isTwilioSid(message.messageId)) continue;
+    if (players.plays(message.channel, message.address)) messages.push(message);
+  }
+  const { acts } = await readLedger(directory);
+  return { messages, acts, diedAt };
 }
 
 /** Loaded where it is wanted: it signs with Twilio's own library. */

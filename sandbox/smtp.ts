@@ -49,7 +49,9 @@ export async function startSmtp(input: { farSide: FarSide; port: number }): Prom
     size: MAIL_BYTES_MOST,
     logger: false,
     onRcptTo: ({ address }, _session, callback) => {
-      const bad = badAddress(farSide.faults, farSide.seed, 'email', address);
+      const refusal = farSide.refusal('email', address);
+      if (refusal === 'provider out') return callback(smtpError(421, '4.3.2 System not accepting messages'));
+      const bad = refusal !== null || badAddress(farSide.faults, farSide.seed, 'email', address);
       if (bad) farSide.hit('email bad address');
       callback(bad ? smtpError(550, '5.1.1 No such mailbox') : null);
     },

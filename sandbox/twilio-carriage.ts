@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { draw } from './draws.ts';
-import type { AnswerWays } from './crowd.ts';
+import type { AnswerWays } from './answering.ts';
 import type { FarSide } from './far-side.ts';
 import type { LedgerMessage } from './ledger.ts';
 import type { PushResult } from './reply-push.ts';

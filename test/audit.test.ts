@@ -54,7 +54,12 @@ describe('the application', () => {
     'truncate audit',
     'insert into audit (chain, kind, body, position) values ($$acts$$, $$x$$, $$1$$, 1)',
     'insert into audit (chain, kind, body, hash) values ($$acts$$, $$x$$, $$1$$, $$x$$)',
+    `insert into audit (chain, kind, body) values ('seals', 'seal', '{}')`,
+    `insert into audit (chain, kind, body) values ('seals', 'pause', '1')`,
+    `insert into audit (chain, kind, body) select 'seals', 'seal', json_build_object('incarnation', incarnation, 'heads', '[]'::json,
+       'facts', '{"answers":1000000000000,"deliveries":0,"receipts":0}'::json) from installation`,
     'update audit_heads set position = 0',
+    'update audit_heads set sealed = position + 1',
     'delete from audit_heads',
     'truncate audit_heads',
     'update answers set kind = $$done$$',
@@ -65,6 +70,18 @@ describe('the application', () => {
     'update receipts set state = $$read$$',
     'delete from receipts',
     'delete from anchors',
+    ...['draft_versions', 'approvals', 'releases', 'after_reviews', 'decisions'].flatMap((table) => [
+      `update ${table} set at = at`.replace('draft_versions set at = at', 'draft_versions set hash = hash'),
+      `delete from ${table}`,
+      `truncate ${table} cascade`,
+    ]),
+    ...['operators', 'grants', 'operator_tokens', 'drafts'].flatMap((table) => [
+      `update ${table} set id = default`,
+      `delete from ${table}`,
+      `truncate ${table} cascade`,
+    ]),
+    'update operators set person_id = null, email = null',
+    'update operator_tokens set hash = $$x$$',
     'alter table audit disable trigger all',
     'set session_replication_role = replica',
     'drop trigger audit_append_only on audit',
@@ -80,6 +97,34 @@ describe('the application', () => {
       await expect(owner.query(statement)).rejects.toThrow(/append-only/);
     },
   );
+});
+
+describe('a temporary table of the same name', () => {
+  test.each(['audit_heads', 'audit'])('gets nobody around the record: %s', async (name) => {
+    const one = openDatabase({
+      url: process.env['DATABASE_URL'] ?? '',
+      schema: owner.schema,
+      connectionsMost: 1,
+    });
+    const lines = () => owner.query(`select from audit where chain like 'acts%'`);
+    const before = (await lines()).length;
+    try {
+      await one.query(`create temporary table ${name} (like ${owner.schema}.${name} including all)`);
+      const [issued] = await one.query<{ id: number }>(
+        `insert into warnings (kind, hazard, level, issuer, text_zh, text_en, expires_at, rules)
+         values ('exercise', '11B03', 'red', 'x', 'x', 'x', clock_timestamp() + interval '1 hour', '{}') returning id`,
+      );
+      await one.query(`insert into ${owner.schema}.audit (chain, kind, body) values ('acts', 'pause', '1')`);
+      expect((await lines()).length).toBe(before + 2);
+      const [faked] = await one.query<{ count: number }>(
+        `select count(*)::int as count from pg_temp.${name}`,
+      );
+      expect(faked?.count).toBe(0);
+      expect(issued?.id).toBeGreaterThan(0);
+    } finally {
+      await one.close();
+    }
+  });
 });
 
 describe('a login that is a member of the role and nothing else', () => {

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openDatabase, type Database } from '../db/database.ts';
-import { ACTIONS, mayAct, ROLES, type Action, type Grant, type Operator } from '../domain/authority.ts';
+import { ACTIONS, mayAct, ROLES, type Action, type Authority, type Grant } from '../domain/authority.ts';
 import { LEVELS, type LevelId } from '../domain/levels.ts';
 import { testDatabase } from './database.ts';
 import { pastTriggers } from './harness/office.ts';
@@ -20,7 +20,7 @@ let database: Database;
 let application: Database;
 const random = seeded(20_210_720);
 const units: { id: number; path: number[] }[] = [];
-const operators: (Operator & { revoked: boolean })[] = [];
+const operators: (Authority & { operatorId: number; revoked: boolean })[] = [];
 
 beforeAll(async () => {
   database = await testDatabase('authority');

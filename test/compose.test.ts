@@ -83,7 +83,7 @@ describe('what it starts', () => {
     expect(Object.keys(compose.services).sort()).toEqual(
       [
         ...['mailpit', 'migrate', 'postgres', 'prometheus', 'temporal', 'temporal-schema', 'temporal-ui'],
-        ...['watchdog', 'web', 'web-live', 'worker', 'worker-live'],
+        ...['drill-serve', 'watchdog', 'web', 'web-live', 'worker', 'worker-live'],
       ].sort(),
     );
     for (const name of ['worker', 'worker-live']) expect(compose.services[name]?.deploy?.replicas).toBe(2);
@@ -99,7 +99,7 @@ describe('what it starts', () => {
   it('is known to the command line', async () => {
     const program = await wholeProgram();
     expect(own.map(([name]) => name).sort()).toEqual(
-      ['migrate', 'watchdog', 'web', 'web-live', 'worker', 'worker-live'].sort(),
+      ['drill-serve', 'migrate', 'watchdog', 'web', 'web-live', 'worker', 'worker-live'].sort(),
     );
     for (const [name, { command = [] }] of own) expect(faultOf(program, command), name).toBeNull();
   });
@@ -148,8 +148,18 @@ describe('how it is configured', () => {
     );
   }
 
+  it('has workers of both kinds write anchors where they may, and mails them by the live server alone', () => {
+    for (const name of ['worker', 'worker-live']) {
+      const { environment = {}, volumes = [] } = compose.services[name] ?? {};
+      const folder = volumes.map((volume) => volume.split(':').at(-1)).find((path) => path === '/anchors');
+      expect(environment['FENGHUO_ANCHOR_FILE'], name).toBe(`${folder}/anchors.jsonl`);
+      expect('FENGHUO_ANCHOR_EMAIL' in environment, name).toBe(name === 'worker-live');
+    }
+  });
+
   it('has only variables that the configuration knows, and all that it needs', () => {
-    const known = [...VARIABLES, ...SECRETS.map((name) => `${name}_FILE`)];
+    // The last says where a process may keep files; the configuration does not read it.
+    const known = [...VARIABLES, ...SECRETS.map((name) => `${name}_FILE`), 'FENGHUO_DATA_DIR'];
     for (const [name, service] of own) {
       const environment = environmentOf(service);
       expect(Object.keys(environment).filter((variable) => !known.includes(variable))).toEqual([]);

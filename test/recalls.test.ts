@@ -10,6 +10,7 @@ import { answerNumber, recipientName } from '../domain/links.ts';
 import type { OutgoingMessage, RecallResult, SentMessage } from '../domain/ports.ts';
 import { answerByCommand, answerByReply } from '../operations/answers.ts';
 import { takeReceipts } from '../operations/receipts.ts';
+import { updateExercise } from '../operations/updates.ts';
 import { cancelWarning, issueWarning } from '../operations/warnings.ts';
 import { waitUntil } from '../runtime/processes.ts';
 import { testDatabase } from './database.ts';
@@ -102,6 +103,22 @@ describe('of the messages that a sender has', () => {
     expect(receipts).toEqual([{ state: 'failed', class: 'recalled' }]);
     expect(await database.query('select 1 from retries')).toEqual([]);
     expect(await recallAll()).toEqual([]);
+  });
+
+  it('those of a superseded warning are, and none of what took its place', async () => {
+    const id = await issue();
+    const { after } = await updateExercise(database, id, { level: 'orange' });
+    await run(id);
+    await run(after.warningId);
+    expect(told(after.warningId)).not.toEqual([]);
+    expect(await recallAll()).toEqual(idsOf(told(id)));
+  });
+
+  it('those of an expired warning are', async () => {
+    const id = await issue();
+    expect(await recallAll()).toEqual([]);
+    await database.query('update warnings set expires_at = clock_timestamp() where id = $1', [id]);
+    expect(await recallAll()).toEqual(idsOf(told(id)));
   });
 
   it('what was reported as gone out is not asked for, and neither is an actual warning by a worker of Exercises', async () => {

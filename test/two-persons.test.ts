@@ -5,7 +5,9 @@
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openDatabase, type Database, type Sql } from '../db/database.ts';
-import { insertWarning, type NewWarning } from '../db/warnings.ts';
+import { showToken } from '../db/operators.ts';
+import { insertWarning, readWarning, type NewWarning } from '../db/warnings.ts';
+import { contentOfCancel } from '../operations/draft-content.ts';
 import { decideNotToSend, rejectDraft } from '../operations/draft-ends.ts';
 import {
   approveDraft,
@@ -16,6 +18,7 @@ import {
   viewDraft,
   type Draft,
 } from '../operations/drafts.ts';
+import { endToken, issueToken } from '../operations/operators.ts';
 import { issueWarning } from '../operations/warnings.ts';
 import { testDatabase } from './database.ts';
 import { content, openOffice, pastTriggers, publishByTwo, type Office } from './harness/office.ts';
@@ -34,6 +37,9 @@ let office: Office;
 let people: Record<'甲' | '乙' | '丙' | '丁', Awaited<ReturnType<Office['hire']>>['operator']>;
 let exercise: number;
 let published: number;
+let cancelled: number;
+/** Tokens of 乙 that have expired and were taken back. */
+let ended: string[];
 const drafts: Record<State, Draft[]> = {
   written: [],
   reviewed: [],
@@ -66,6 +72,25 @@ beforeAll(async () => {
     { author: people.甲, releaser: people.乙 },
     content([tree.unit('乡二')]),
   );
+  const spare = () => issueToken(database, people.乙, { name: '乙', days: 1, revokeOthers: false });
+  const [expired, revoked] = [(await spare()).token, (await spare()).token];
+  ended = [expired, revoked];
+  await pastTriggers(
+    owner,
+    `update operator_tokens set issued_at = now() - interval '2 days', expires_at = now() - interval '1 second'
+     where hash = sha256(convert_to($1, 'UTF8'))`,
+    [expired],
+  );
+  await endToken(database, revoked);
+  cancelled = await publishByTwo(
+    database,
+    { author: people.甲, releaser: people.乙 },
+    content([tree.unit('乡一')]),
+  );
+  const warning = await readWarning(database, cancelled);
+  if (!warning) throw new Error('there is no warning');
+  const end = contentOfCancel(warning, { reason: '雨停' });
+  await publishByTwo(database, { author: people.甲, releaser: people.乙 }, end);
   const issued = await issueWarning(database, {
     ...{ hazard: '暴雨', level: 'red', areas: ['区/乡二'], expires: '+6h', issuer: '城气象台' },
   });
@@ -142,16 +167,65 @@ const ATTACKS: Record<string, () => Attempt> = {
     const { draftId, version, hash } = pick(drafts[pick(unready)]);
     const [step, who] = [pick(['review', 'release']), pick([people.甲, people.丙, people.丁])];
     return () =>
-      database.query(
+      showing(
+        who,
         `insert into approvals (draft_id, version, hash, step, operator_id, at, valid_until)
          values ($1, $2, $3, $4, $5, now(), 'infinity')`,
         [draftId, version, hash, step, who.operatorId],
       );
   },
+  'somebody is named without their token': () => {
+    const { draftId, version, hash, content: said } = pick(drafts[pick<State>(['written', 'approved'])]);
+    const { operatorId } = people.乙;
+    const [how, values] = pick<[string, unknown[]]>([
+      [
+        `insert into approvals (draft_id, version, hash, step, operator_id) values ($1, $2, $3, 'release', $4)`,
+        [draftId, version, hash, operatorId],
+      ],
+      [
+        `insert into draft_versions (draft_id, version, hash, content, author_id)
+         select draft_id, 0, hash, content, $2 from draft_versions where draft_id = $1`,
+        [draftId, operatorId],
+      ],
+      [
+        `insert into releases (act, draft_id, version, hash, author_id, publisher_id, emergency_reason)
+         values ('issue', $1, $2, $3, $4, $5, '溃坝')`,
+        [draftId, version, hash, people.甲.operatorId, operatorId],
+      ],
+      [
+        `insert into releases (act, target_id, author_id, publisher_id, emergency_reason) values ('retract', $1, $2, $2, '误发')`,
+        [published, operatorId],
+      ],
+      [
+        `insert into decisions (hazard, level, area_ids, operator_id, reason) values ($1, $2, $3, $4, '雨停')`,
+        [said.hazard, said.level, said.areaIds, operatorId],
+      ],
+      [
+        `update drafts set status = 'rejected', ended_by = $2, end_reason = '等级过高' where id = $1`,
+        [draftId, operatorId],
+      ],
+      [
+        `insert into grants (operator_id, role, area_id, highest_level, granted_by) select $1, 'releaser', min(id), 'red', $2 from units`,
+        [people.丙.operatorId, office.administrator.operator.operatorId],
+      ],
+      [
+        `insert into operators (name, added_by) values ('某人', $1)`,
+        [office.administrator.operator.operatorId],
+      ],
+      [
+        `insert into operator_tokens (operator_id, hash, expires_at, issued_by) values ($1, sha256('mine'), now() + interval '1 day', $2)`,
+        [operatorId, pick([operatorId, office.administrator.operator.operatorId])],
+      ],
+    ]);
+    // Nobody's token, one that is made up, that of somebody else who has every right, or their own that has ended.
+    const token = pick(['', 'fenghuo_made-up', people.甲.token, ...ended]);
+    return () => showing({ token }, how, values);
+  },
   'an approval of an earlier version is written': () => {
     const { draftId, hash } = pick(drafts.edited);
     return () =>
-      database.query(
+      showing(
+        people.乙,
         `insert into approvals (draft_id, version, hash, step, operator_id) values ($1, 1, $2, $3, $4)`,
         [draftId, hash, pick(['review', 'release']), people.乙.operatorId],
       );
@@ -170,12 +244,13 @@ const ATTACKS: Record<string, () => Attempt> = {
   },
   'a release is forged': () => {
     const { draftId, version, hash } = pick(drafts[pick(unready)]);
-    const [author, reviewer, releaser] = [0, 0, 0].map(() => pick(Object.values(people)).operatorId);
+    const [author, reviewer, releaser] = [anybody(), anybody(), anybody()];
     return () =>
-      database.query(
+      showing(
+        author,
         `insert into releases (act, draft_id, version, hash, author_id, reviewer_id, releaser_id, publisher_id, valid_until)
          values ('issue', $1, $2, $3, $4, $5, $6, $4, 'infinity')`,
-        [draftId, version, hash, author, reviewer, releaser],
+        [draftId, version, hash, author.operatorId, reviewer.operatorId, releaser.operatorId],
       );
   },
   'the author is named as another': () => {
@@ -230,13 +305,19 @@ const ATTACKS: Record<string, () => Attempt> = {
       [`update warnings set status = 'cancelled', retracted = true where id = $1`, published],
       [`update warnings set status = 'expired' where id = $1`, published],
       [`update warnings set status = 'superseded' where id = $1`, published],
+      [`update warnings set retracted = true where id = $1`, cancelled],
+      [`update warnings set status = 'open', ended_at = null where id = $1`, cancelled],
+      [`update warnings set ended_at = ended_at - interval '1 hour' where id = $1`, cancelled],
+      [`update warnings set end_reason = '误发' where id = $1`, pick([cancelled, published])],
+      [`update warnings set asks_again = true, revision = 7 where id = $1`, published],
+      [`update warnings set incident_id = null, chain_id = id where id = $1`, published],
       [`insert into warning_areas (warning_id, unit_id) select $1, min(id) from units`, published],
       [`delete from warning_areas where warning_id = $1`, published],
     ]);
     return () => database.query(how, [id]);
   },
   'authority is taken': () => {
-    const { operatorId } = pick(Object.values(people));
+    const who = anybody();
     const how = pick([
       `insert into grants (operator_id, role, area_id, highest_level, granted_by) select $1, 'releaser', min(id), 'red', $1 from units`,
       `insert into operators (name, added_by) values ('某人', $1)`,
@@ -244,9 +325,15 @@ const ATTACKS: Record<string, () => Attempt> = {
       `update operators set administrator = true where id = $1`,
       `update grants set highest_level = 'red', area_id = 1 where operator_id = $1`,
       `delete from grants where operator_id = $1 or true`,
+      `update operators set person_id = null, email = 'mine@office.example' where id = $1`,
       `update operator_tokens set expires_at = 'infinity' where operator_id = $1`,
+      `insert into operator_tokens (operator_id, hash, expires_at, issued_by)
+       select id, sha256('mine'), now() + interval '1 day', $1 from operators where id <> $1`,
+      `insert into operator_tokens (operator_id, hash, expires_at) select $1, sha256('mine'), now() + interval '1 day'`,
+      `update operator_tokens set revoked_at = now() where operator_id <> $1`,
+      `update operators set revoked_at = now() where id <> $1`,
     ]);
-    return () => database.query(how, [operatorId]);
+    return () => showing(who, how, [who.operatorId]);
   },
 };
 
@@ -337,7 +424,7 @@ const RULES = [
     'author_is_not_releaser',
     'not-administrator',
   ],
-  ...['not-first-operator', 'operator-fixed', 'grant-fixed', 'token-fixed', '42501'],
+  ...['not-first-operator', 'operator-fixed', 'grant-fixed', 'token-fixed', 'token-not-shown', '42501'],
 ];
 
 /** How a try ended: null where it passed, else the code of its refusal. */
@@ -356,7 +443,18 @@ function fail(): never {
   throw new Error('no such attack');
 }
 
+const anybody = () => pick(Object.values(people));
+
+/** A statement by somebody whose token is shown before: what comes after that is for the rule to refuse. */
+function showing({ token }: { token: string }, text: string, values: unknown[]): Promise<unknown> {
+  return database.transaction(async (sql) => {
+    await showToken(sql, token);
+    return sql.query(text, values);
+  });
+}
+
 async function release(sql: Sql, draft: Draft, other: { reviewer?: number }): Promise<number> {
+  await showToken(sql, people.甲.token);
   const [row] = await sql.query<{ id: number }>(
     `insert into releases (act, draft_id, version, hash, author_id, reviewer_id, releaser_id, publisher_id)
      values ('issue', $1, $2, $3, $4, $5, $6, $4) returning id`,

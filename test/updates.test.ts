@@ -1,14 +1,27 @@
 /** Updates of a warning over PostgreSQL: who hears what, whose answer stands, and that two at once do not both win. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { stepCell } from '../activities/step.ts';
+import { run as fenghuo } from '../cli/testing.ts';
+import { storeVisits } from '../db/doors.ts';
 import { createPageStore } from '../db/page-store.ts';
 import type { Database } from '../db/database.ts';
+import { createStepStore } from '../db/step-store.ts';
 import { answerNumber, answerToken, recipientName } from '../domain/links.ts';
 import type { OutgoingMessage } from '../domain/ports.ts';
 import { answerByLink, openAnswerLink } from '../operations/answer-links.ts';
 import { answerByCommand, answerByReply } from '../operations/answers.ts';
 import { judge } from '../operations/referee.ts';
 import { updateExercise, type UpdateRequest } from '../operations/updates.ts';
-import { cancelWarning, endExercise, issueWarning, viewWarning } from '../operations/warnings.ts';
+import {
+  cancelWarning,
+  endExercise,
+  issueWarning,
+  viewWarning,
+  type WarningRequest,
+} from '../operations/warnings.ts';
 import { testDatabase } from './database.ts';
 import {
   makeDeadlinesDue,
@@ -60,14 +73,24 @@ const attempts = (warningId: number) => {
   return taken;
 };
 
-const issue = async (level = 'orange', areas = ['城']) => {
-  const { warningId } = await issueWarning(database, {
-    ...{ hazard: '暴雨', level, areas, expires: '+6h', issuer: '城气象台' },
-  });
-  return warningId;
-};
+const request = (level: string, more: Partial<WarningRequest> = {}): WarningRequest => ({
+  ...{ hazard: '暴雨', level, areas: ['城'], expires: '+6h', issuer: '城气象台' },
+  ...more,
+});
+
+const issue = async (level = 'orange', areas = ['城']) =>
+  (await issueWarning(database, request(level, { areas }))).warningId;
 
 const run = (warningId: number) => runUntilQuiet(database, warningId, channels);
+
+/** Steps every cell once: pages are written, and nothing is sent. */
+const stepOnce = async (warningId: number) => {
+  const cells = await database.query<{ id: number }>('select id from cells where warning_id = $1', [
+    warningId,
+  ]);
+  const store = createStepStore(database);
+  for (const { id } of cells) await stepCell(store, { cellId: id, withCounts: false, serves: 'exercise' });
+};
 
 /** What was said since it was asked last. */
 const said = () => {
@@ -101,6 +124,24 @@ const reply = async (warningId: number, unit: string, answer = '1') => {
   return answerByReply(database, TEST_KEYS, {
     ...{ id, from: await addressOf(unit), text: `${answer} ${number}` },
   });
+};
+
+const householdReply = async (warningId: number, name: string) => {
+  const [row] = await database.query<{ id: number; address: string }>(
+    'select id, address from households where name = $1',
+    [name],
+  );
+  const number = answerNumber(TEST_KEYS, warningId, recipientName('households', row?.id ?? 0));
+  const sent = { id: `h${warningId}-${name}`, from: row?.address ?? '', text: `1 ${number}` };
+  return answerByReply(database, TEST_KEYS, sent);
+};
+
+const householdsHeard = async (warningId: number) => {
+  const rows = await database.query<{ name: string }>(
+    'select h.name from answers a join households h on h.id = a.household_id where a.warning_id = $1 order by h.name',
+    [warningId],
+  );
+  return rows.map(({ name }) => name);
 };
 
 const stateOf = async (warningId: number, unit: string) => {
@@ -180,6 +221,42 @@ describe('a downgrade', () => {
     expect(await stateOf(after, '村二')).toMatchObject({ status: 'answered' });
   });
 
+  it('carries what households say late, by reply and at their doors, through every warning of the chain', async () => {
+    const before = await issue('red');
+    await run(before);
+    expect(await householdReply(before, '户一1')).toBe('recorded');
+    const between = await update(before, { level: 'orange' });
+    // What was said while the update was being written saw the old warning open, and has no letter.
+    await database.query(
+      `insert into answers (warning_id, unit_id, household_id, kind, via, at)
+       select $1, unit_id, id, 'received', 'gateway', clock_timestamp() from households where name = '户二1'`,
+      [before],
+    );
+    await run(before);
+    await run(between);
+    expect(await householdsHeard(between)).toEqual(['户一1', '户二1']);
+    const after = await update(between, { level: 'yellow' });
+    await run(between);
+    await run(after);
+    expect(await householdReply(before, '户一2')).toBe('recorded');
+    const visits = {
+      warningId: before,
+      unitId: tree.unit('组二'),
+      deliveryId: 1,
+      leader: '组二长',
+      rest: null,
+    };
+    const [there] = await database.query<{ id: number }>(`select id from households where name = '户二2'`);
+    await storeVisits(database, { ...visits, reached: [there?.id ?? 0], nobody: [] });
+    await run(before);
+    await run(between);
+    const all = ['户一1', '户一2', '户二1', '户二2'];
+    expect(await householdsHeard(between)).toEqual(all);
+    expect(await householdsHeard(after)).toEqual(all);
+    // No unit has said a word by that.
+    expect((await stateOf(after, '组二'))?.status).not.toBe('answered');
+  });
+
   it('carries nothing where the text asks for something else', async () => {
     const before = await issue('red');
     await run(before);
@@ -251,6 +328,28 @@ describe('a cancel of an update', () => {
     expect((await to(said(), '村一'))[0]).toMatch(/系误发,现予撤销/);
   });
 
+  it('reaches whom a worker had in hand when it died, although nobody has settled its slice', async () => {
+    const before = await issue('red');
+    await stepOnce(before);
+    const [page] = await database.query<{ id: number }>(
+      `select id from pages where warning_id = $1 and purpose = 'rung' and channel = 'sms' order by id limit 1`,
+      [before],
+    );
+    const input = { serves: 'exercise', most: 1, leaseMs: 1_000 } as const;
+    const claimed = await createPageStore(database).claim(page?.id ?? 0, input);
+    if (claimed.kind !== 'slice') throw new Error(claimed.kind);
+    await database.query(`update claims set lease_until = clock_timestamp() - interval '1 minute'`);
+    const after = await update(before, { level: 'orange' });
+    await cancelWarning(database, after, null);
+    await run(after);
+    const reached = said();
+    expect(reached.map(({ address }) => address)).toEqual(
+      claimed.slice.deliveries.map(({ address }) => address),
+    );
+    expect(reached[0]?.text).toContain('解除');
+    await run(before);
+  });
+
   it('waits for slices of the superseded warning that may still go out', async () => {
     const before = await issue('red');
     await run(before);
@@ -262,8 +361,6 @@ describe('a cancel of an update', () => {
        insert into claims (page_id, first, size, lease_until) select id, 0, 1, clock_timestamp() + interval '3 seconds' from p`,
       [before, tree.unit('区')],
     );
-    const { stepCell } = await import('../activities/step.ts');
-    const { createStepStore } = await import('../db/step-store.ts');
     const [cell] = await database.query<{ id: number }>(
       'select id from cells where warning_id = $1 and unit_id = $2',
       [after, tree.unit('区')],
@@ -339,7 +436,7 @@ describe('two updates at once', () => {
 });
 
 describe('repeated reds', () => {
-  it('are one incident, and the second calls everyone and tells the superior at once', async () => {
+  it('are one incident, and the second calls everyone at once and tells the superior with the next rung', async () => {
     const first = await issue('red');
     await run(first);
     expect(await to(said(), '村一', 1)).toEqual([]);
@@ -349,10 +446,102 @@ describe('repeated reds', () => {
     expect((await to(messages, '村一', 1))[0]).toContain('暴雨红色');
     const { warning } = await viewWarning(database, second);
     expect(warning.incidentId).toBe(first);
-    expect(warning.rules.ladder[0]).toMatchObject({ who: 'everyone', tellSuperior: true });
+    expect(warning.rules.ladder.slice(0, 2)).toMatchObject([
+      { who: 'everyone', tellSuperior: false },
+      { tellSuperior: true },
+    ]);
+    expect(messages.filter(({ text }) => text.includes('未应答'))).toEqual([]);
     await answerByCommand(database, {
       ...{ warningId: second, unit: '村一', answer: 'received', doneCount: null },
       ...{ vouchedBy: '值班员', how: '电话' },
     });
+  });
+});
+
+describe('an Exercise that says it is none', () => {
+  const refused = { code: 'exercise-denied' };
+
+  it('is neither issued nor told in an update or at its end', async () => {
+    const denial = '注意,这不是演练!';
+    await expect(issueWarning(database, request('red', { textZh: denial }))).rejects.toMatchObject(refused);
+    await expect(
+      issueWarning(database, request('red', { textEn: 'This is not a drill.' })),
+    ).rejects.toMatchObject(refused);
+    expect(await database.query('select id from warnings')).toEqual([]);
+    const id = await issue('red');
+    await expect(update(id, { textZh: denial })).rejects.toMatchObject(refused);
+    await expect(
+      endExercise(database, id, { reason: null, retracted: false, textZh: denial }),
+    ).rejects.toMatchObject(refused);
+    expect(await viewWarning(database, id)).toMatchObject({ warning: { status: 'open' } });
+  });
+});
+
+describe('the timeline', () => {
+  const show = async (warningId: number, lang: string) =>
+    (await fenghuo(['warning', 'show', `W${warningId}`, '--lang', lang], environment())).stdout;
+  const environment = () => ({
+    DATABASE_URL: process.env['DATABASE_URL'],
+    FENGHUO_SCHEMA: database.schema,
+    FENGHUO_SECRET: 'x'.repeat(32),
+  });
+  const report = async (warningId: number, lang: string) => {
+    const directory = mkdtempSync(join(tmpdir(), 'fenghuo-timeline-'));
+    const file = join(directory, 'report.html');
+    await fenghuo(['audit', 'export', `W${warningId}`, '--out', file, '--lang', lang], environment());
+    const text = readFileSync(file, 'utf8');
+    rmSync(directory, { recursive: true });
+    return text;
+  };
+
+  it('shows what replaced what, answers that stand, late ones, and the end, in both languages', async () => {
+    const before = await issue('red');
+    await run(before);
+    await reply(before, '村一');
+    await run(before);
+    const after = await update(before, { level: 'orange' });
+    await reply(before, '村二');
+    await run(before);
+    await run(after);
+    await endExercise(database, after, { reason: '误发', retracted: true });
+    await reply(after, '乡一');
+    await run(after);
+    for (const [lang, first, second] of [
+      [
+        'zh',
+        ['发布', `被接替 +W${after}`, '已应 +村居 +村一', '迟应 +村居 +村二'],
+        [`接替 +W${before}`, '沿用 +村居 +村一', '撤销', '迟应 +乡镇 +乡一'],
+      ],
+      [
+        'en',
+        ['issued', `replaced +W${after}`, 'answered +village +村一', 'late +village +村二'],
+        [`replaces +W${before}`, 'carried +village +村一', 'withdrawn', 'late +township +乡一'],
+      ],
+    ] as const) {
+      for (const words of first)
+        expect(await show(before, lang)).toMatch(new RegExp(`\\d ${words}`.replace(' ', ' +')));
+      for (const words of second)
+        expect(await show(after, lang)).toMatch(new RegExp(`\\d ${words}`.replace(' ', ' +')));
+    }
+    const zh = await report(after, 'zh');
+    for (const words of ['2 个应答继续有效', '预警撤销', '结束告知共', '结束后的 1 个应答'])
+      expect(zh).toContain(words);
+    expect(await report(before, 'zh')).toContain(`被 W${after} 接替`);
+    expect(await report(before, 'en')).toContain(`its place was taken by W${after}`);
+    expect(await report(after, 'en')).toContain('2 answers to the warning before stand');
+  });
+
+  it('shows an expiry while pages wait, and that nothing of them went out', async () => {
+    const warningId = await issue('red');
+    await stepOnce(warningId);
+    const waiting = await database.query('select from pages where ended_at is null');
+    expect(waiting.length).toBeGreaterThan(0);
+    await database.query('update warnings set expires_at = clock_timestamp() where id = $1', [warningId]);
+    await run(warningId);
+    expect(said()).toEqual([]);
+    expect(await show(warningId, 'zh')).toMatch(/\d +到期/);
+    expect(await show(warningId, 'en')).toMatch(/\d +expired/);
+    expect(await report(warningId, 'zh')).toContain('预警失效');
+    await expect(update(warningId, { level: 'orange' })).rejects.toMatchObject({ code: 'not-open' });
   });
 });

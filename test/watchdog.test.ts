@@ -29,7 +29,7 @@ it('shouts of what stands still, and says when it is over; doctor fails meanwhil
   expect(await site.doctor()).toMatchObject({ code: 1, troubles: [expect.stringContaining('no worker')] });
 
   // The last may still be on its way.
-  const mails = site.mails();
+  const mails = site.mails().filter(({ subject }) => !subject?.includes('no worker lives'));
   expect(mails.slice(0, 4).map(({ subject }) => subject)).toEqual([
     '[Fenghuo] 故障 有待办事项,但叫应停滞不前: W1 / TROUBLE a cascade stands still although work waits: W1',
     '[Fenghuo] 已恢复 有待办事项,但叫应停滞不前: W1 / OVER a cascade stands still although work waits: W1',

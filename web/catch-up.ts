@@ -1,6 +1,6 @@
 /** While it serves, the web process looks now and then for replies that were not pushed: at its start, and after each disturbance. */
 import type { Database } from '../db/database.ts';
-import type { WarningKind } from '../domain/kinds.ts';
+import type { SenderSide, WarningKind } from '../domain/kinds.ts';
 import type { AnswerKeys } from '../domain/links.ts';
 import { catchUpInbound, type InboundList } from '../operations/inbound-catch-up.ts';
 
@@ -12,16 +12,18 @@ export function startCatchUp(input: {
   keys: AnswerKeys;
   inbound: InboundList;
   serves: WarningKind;
+  /** Whose account is asked. @default serves */
+  side?: SenderSide;
   log: (line: string) => void;
   /** @default a minute */
   everyMs?: number;
 }): { stop(): Promise<void> } {
-  const { database, keys, inbound, serves, log } = input;
+  const { database, keys, inbound, serves, side = serves, log } = input;
   let running: Promise<void> | null = null;
   let failing = false;
   const run = async () => {
     try {
-      const fresh = await catchUpInbound(database, keys, inbound, serves);
+      const fresh = await catchUpInbound(database, keys, inbound, serves, side);
       if (fresh > 0) log(`${fresh} replies that Twilio could not push were taken from its list.`);
       failing = false;
     } catch (error) {

@@ -7,6 +7,7 @@ import { Hono, type MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Database } from '../db/database.ts';
+import { INTAKE_SIGNS } from '../db/liveness.ts';
 import { readBacklog } from '../db/metrics.ts';
 import { readWatchFacts } from '../db/watchdog.ts';
 import { WATCH_WINDOW_S, type WatchFacts } from '../domain/watchdog.ts';
@@ -85,7 +86,11 @@ function signsOf(facts: WatchFacts): [string, number | null][] {
     `worker ${kind}`,
     at,
   ]);
-  return [...workers, ['temporal', facts.temporalAt], ['web', facts.intakeAt]];
+  const webs = Object.entries(facts.intakeAt).map(([kind, at]): [string, number | null] => [
+    INTAKE_SIGNS[kind as keyof typeof facts.intakeAt],
+    at,
+  ]);
+  return [...workers, ['temporal', facts.temporalAt], ...webs];
 }
 
 function listen(app: Hono, address: string): Promise<() => Promise<void>> {

@@ -2,10 +2,10 @@
 import { serve } from '@hono/node-server';
 import type { ServerResponse } from 'node:http';
 import { Hono } from 'hono';
-import { configuredSenders, kindServed, namespaceOf, type Config } from '../config.ts';
+import { configuredSenders, kindServed, namespaceOf, sideOf, type Config } from '../config.ts';
 import { isUnreachable, openDatabase, type Sql } from '../db/database.ts';
 import { sayServing } from '../db/kinds.ts';
-import { beat, beatIntake } from '../db/liveness.ts';
+import { beatIntake, INTAKE_SIGNS } from '../db/liveness.ts';
 import type { AnswerKeys } from '../domain/links.ts';
 import { answerPageRoutes, codeOf } from './answer-page.ts';
 import { deadPage } from './answer-view.ts';
@@ -17,12 +17,11 @@ import type { TwilioDoor, TwilioInput } from './twilio.ts';
 
 const LIVENESS_EVERY_MS = 1_000;
 
-/** Beside the sign of all web processes, that of those which hear the providers of actual warnings. */
-const ACTUAL_SIGN = 'web actual';
-
 /** Long enough for a form over 2G; who holds a connection longer than this without asking anything loses it. */
 const REQUEST_MS_MAX = 60_000;
 const HEADERS_MS_MAX = 20_000;
+/** Longer than reverse proxies keep an idle connection (nginx: 60 s): whoever sends the next request on it is the one who closes it. */
+const KEEP_ALIVE_MS = 75_000;
 
 const HEADERS: Readonly<Record<string, string>> = {
   'content-security-policy':
@@ -65,7 +64,12 @@ export async function startWeb(input: {
   const secrets = { sms: config.FENGHUO_GATEWAY_SECRET, voice: config.FENGHUO_VOICE_GATEWAY_SECRET };
   app.route('/', gatewayRoutes({ database, keys, secrets, serves, door: gateway }));
   const catchUp =
-    twilio && (await serveTwilio(app, { database, keys, log, serves, ...spoken(config) }, twilio));
+    twilio &&
+    (await serveTwilio(
+      app,
+      { database, keys, log, serves, side: sideOf(config), ...spoken(config) },
+      twilio,
+    ));
   app.get('/healthz', async (context) => {
     await database.query('select 1');
     return context.json({ ok: true });
@@ -79,8 +83,7 @@ export async function startWeb(input: {
   const server = await listen(app, config);
   // At once: the end of an outage is written down by the first sign after it.
   const showLife = () => {
-    void beatIntake(database).catch(() => undefined);
-    if (serves === 'actual') void beat(database, ACTUAL_SIGN).catch(() => undefined);
+    void beatIntake(database, serves).catch(() => undefined);
   };
   void sayWhatIsServed(database, config).catch(() => undefined);
   showLife();
@@ -106,7 +109,7 @@ async function sayWhatIsServed(sql: Sql, config: Config): Promise<void> {
   if (kind === 'exercise') return;
   const [namespace, publicUrl] = [namespaceOf(config, kind), config.FENGHUO_PUBLIC_URL];
   const senders = configuredSenders(config);
-  await sayServing(sql, { name: ACTUAL_SIGN, kind, part: 'web', senders, namespace, publicUrl });
+  await sayServing(sql, { name: INTAKE_SIGNS[kind], kind, part: 'web', senders, namespace, publicUrl });
 }
 
 /** What Twilio's door must know of us. */
@@ -126,7 +129,11 @@ function listen(app: Hono, config: Config): Promise<ReturnType<typeof serve>> {
         fetch: app.fetch,
         hostname: config.FENGHUO_WEB_HOST,
         port: config.FENGHUO_WEB_PORT,
-        serverOptions: { requestTimeout: REQUEST_MS_MAX, headersTimeout: HEADERS_MS_MAX },
+        serverOptions: {
+          requestTimeout: REQUEST_MS_MAX,
+          headersTimeout: HEADERS_MS_MAX,
+          keepAliveTimeout: KEEP_ALIVE_MS,
+        },
       },
       () => resolve(server),
     );

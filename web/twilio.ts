@@ -6,7 +6,7 @@
 import { Hono, type Context } from 'hono';
 import twilio from 'twilio';
 import type { Database } from '../db/database.ts';
-import type { WarningKind } from '../domain/kinds.ts';
+import { senderName, type SenderSide, type WarningKind } from '../domain/kinds.ts';
 import type { AnswerKeys } from '../domain/links.ts';
 import { parseReference, type Receipt } from '../domain/receipts.ts';
 import { answerByReplies } from '../operations/answers.ts';
@@ -69,11 +69,13 @@ export type TwilioInput = {
   issuer: string;
   /** What this account carries: nothing of the other kind is said or counted here. */
   serves: WarningKind;
+  /** Whose account it is. @default serves */
+  side?: SenderSide;
   door: TwilioDoor;
 };
 
 export function twilioRoutes(input: TwilioInput): Hono {
-  const { database, keys, serves, door } = input;
+  const { database, keys, serves, side = serves, door } = input;
   const publicUrl = input.publicUrl.replace(/\/$/, '');
   const routes = new Hono();
   const limit = limitBody(BODY_BYTES_MAX, (context) => context.text('too long', 413));
@@ -87,7 +89,8 @@ export function twilioRoutes(input: TwilioInput): Hono {
 
   signed('/twilio/status/:reference', async (request, context) => {
     const receipt = receiptOf(door, context.req.param('reference') ?? '', request);
-    if (receipt) await takeReceipts(database, [receipt], serves);
+    if (receipt)
+      await takeReceipts(database, [{ ...receipt, sender: senderName(side, receipt.sender) }], serves);
     return context.body(null, 204);
   });
 

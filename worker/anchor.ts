@@ -23,8 +23,12 @@ export function anchorsConfigured(config: Config): boolean {
   return config.FENGHUO_ANCHOR_FILE !== undefined || config.FENGHUO_ANCHOR_EMAIL !== undefined;
 }
 
+/** One place to which anchors go. */
+type Way = { to: 'file' | 'e-mail'; write: (anchor: Anchor, line: string) => Promise<void> };
+
 /**
- * Anchors the newest seal. `when` is `due`: only where the interval has passed and something was sealed since the last anchor.
+ * Anchors the newest seal. `when` is `due`: only to where the interval has passed and something was sealed since the last anchor there,
+ * so that a process without a mail server does not keep another one from its e-mail, and what failed is tried again.
  * Gives null where there is nothing to do, or another process is at it.
  */
 export async function writeAnchor(
@@ -34,37 +38,45 @@ export async function writeAnchor(
 ): Promise<WrittenAnchor | null> {
   return whileAnchoring(database, async () => {
     const head = await newestSeal(database);
-    const last = await newestAnchor(database);
     if (!head) return null;
-    const everyMs = config.FENGHUO_ANCHOR_MINUTES * MINUTE_MS;
-    const due = last === null || (head.seal > last.seal && Date.now() - last.at >= everyMs);
-    if (when === 'due' && !due) return null;
-    const written = await writeOut(config, head);
+    const ways = when === 'now' ? waysOf(config) : await waysDue(database, config, head);
+    if (ways.length === 0) return null;
+    const written = await writeOut(head, ways);
     if (written.writtenTo.length > 0) await noteAnchor(database, head, written.writtenTo);
     return written;
   });
 }
 
-async function writeOut(config: Config, head: SealHead): Promise<WrittenAnchor> {
+function waysOf(config: Config): Way[] {
+  const { FENGHUO_ANCHOR_FILE: file, FENGHUO_ANCHOR_EMAIL: address } = config;
+  const ways: Way[] = [];
+  if (file !== undefined) ways.push({ to: 'file', write: (_anchor, line) => appendDurably(file, line) });
+  if (address !== undefined)
+    ways.push({ to: 'e-mail', write: (anchor, line) => mail(config, address, { anchor, line }) });
+  return ways;
+}
+
+async function waysDue(database: Database, config: Config, head: SealHead): Promise<Way[]> {
+  const due: Way[] = [];
+  for (const way of waysOf(config)) {
+    const last = await newestAnchor(database, way.to);
+    const again = last !== null && Date.now() - last.at >= config.FENGHUO_ANCHOR_MINUTES * MINUTE_MS;
+    if (last === null || (again && head.seal > last.seal)) due.push(way);
+  }
+  return due;
+}
+
+async function writeOut(head: SealHead, ways: readonly Way[]): Promise<WrittenAnchor> {
   const { seal, hash, incarnation } = head;
   const anchor: Anchor = { at: new Date().toISOString(), seal, hash, incarnation };
   const line = anchorLine(anchor);
-  const { FENGHUO_ANCHOR_FILE: file, FENGHUO_ANCHOR_EMAIL: to } = config;
-  const ways: [string, () => Promise<void>][] = [
-    ...(file === undefined
-      ? []
-      : [['file', () => appendDurably(file, line)] as [string, () => Promise<void>]]),
-    ...(to === undefined
-      ? []
-      : [['e-mail', () => mail(config, to, anchor, line)] as [string, () => Promise<void>]]),
-  ];
   const written: WrittenAnchor = { ...anchor, writtenTo: [], failed: [] };
-  for (const [way, write] of ways) {
+  for (const { to, write } of ways) {
     try {
-      await write();
-      written.writtenTo.push(way);
+      await write(anchor, line);
+      written.writtenTo.push(to);
     } catch (error) {
-      written.failed.push({ to: way, reason: (error as { code?: string }).code ?? 'unknown fault' });
+      written.failed.push({ to, reason: (error as { code?: string }).code ?? 'unknown fault' });
     }
   }
   return written;
@@ -80,7 +92,11 @@ async function appendDurably(file: string, line: string): Promise<void> {
   }
 }
 
-async function mail(config: Config, to: string, anchor: Anchor, line: string): Promise<void> {
+async function mail(
+  config: Config,
+  to: string,
+  { anchor, line }: { anchor: Anchor; line: string },
+): Promise<void> {
   const { FENGHUO_SMTP_URL: url, FENGHUO_SMTP_FROM: from } = config;
   if (url === undefined) throw noMailServer();
   await createOperatorMail({ url, from, to }).send({

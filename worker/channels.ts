@@ -10,12 +10,14 @@ import { createSmsGatewayChannel } from '../channels/sms-gateway.ts';
 import { createTwilioSmsSender } from '../channels/twilio-sms.ts';
 import { createTwilioVoiceSender } from '../channels/twilio-voice.ts';
 import { createVoiceGateway } from '../channels/voice-gateway.ts';
-import { configuredSenders, twilioOf, type Config } from '../config.ts';
+import { configuredSenders, sideOf, twilioOf, type Config } from '../config.ts';
 import type { Sql } from '../db/database.ts';
 import { takeRepeat } from '../db/repeats.ts';
+import { channelRefusal, type Reach } from '../domain/guard.ts';
 import { capabilityRefusal, mayHoldLink, profileOf } from '../domain/capabilities.ts';
 import type { AnswerKeys } from '../domain/links.ts';
 import type { ChannelPort, OutgoingMessage, SenderPort } from '../domain/ports.ts';
+import { senderName } from '../domain/kinds.ts';
 import { resultOf } from '../domain/results.ts';
 import { CHANNELS } from '../domain/rules.ts';
 import { createDesk } from './desk.ts';
@@ -29,40 +31,51 @@ export function answerKeys(config: Config): AnswerKeys {
 
 /**
  * One of each kind that rule packs may name. A channel without a sender is there too: else its pages would wait for ever, and so
- * would the people.
+ * would the people. `account`: in a drill, the senders for people who agreed; then all others are stand-ins for the rest.
  */
 export function createChannels(
   config: BoundConfig,
   database: Sql,
   log: (line: string) => void,
+  account: BoundConfig | null = null,
 ): { channels: ChannelPort[]; recallers: Recaller[]; close(): Promise<void> } {
-  const live = config.serves === 'actual';
   const parts = smsParts(config.FENGHUO_ISSUER);
-  const senders = configuredSenders(config).map((id) =>
-    byCountry(createSender(id, config, live), { database, parts }),
-  );
+  const sendersOf = (from: Config, reach: Reach) =>
+    configuredSenders(from).map((id) => ({
+      ...byCountry(createSender(id, from, reach), { database, parts }),
+      // Two senders of one vendor: each has a rate, a circuit and messages of its own.
+      id: senderName(sideOf(from), id),
+      perSecond: perSecondOf(id, from),
+    }));
+  const reach = account ? 'simulated' : reachOf(config);
+  const senders = sendersOf(config, reach);
+  const agreed = account && sendersOf(account, 'agreed');
+  const all = [...senders, ...(agreed ?? [])];
   const desk = createDesk({
     database,
     log,
     serves: config.serves,
-    senders: senders.map(({ id, channel }) => ({
-      id,
-      channel,
-      perSecond: perSecondOf(id, config),
+    senders: all.map(({ id, channel, perSecond }) => ({
+      ...{ id, channel, perSecond },
       ...(channel === 'sms' && { parts: (message: OutgoingMessage) => parts(message.text) }),
     })),
   });
   const channels = CHANNELS.map((channel) => {
-    const own = senders.filter((sender) => sender.channel === channel);
-    if (own.length === 0)
+    const route = (among: readonly SenderPort[], live: Reach) =>
+      routeSenders({ channel, live, senders: among.filter((sender) => sender.channel === channel), desk });
+    if (!senders.some((sender) => sender.channel === channel))
       log(
         `The channel ${channel} is not configured: its messages are tried again a few times, then the next rung begins.`,
       );
-    return routeSenders({ channel, live, senders: own, desk });
+    const usual = route(senders, reach);
+    // Of channels that the account has not, nobody who agreed has an address in a drill.
+    return agreed?.some((sender) => sender.channel === channel)
+      ? byReach(usual, route(agreed, 'agreed'))
+      : usual;
   });
   return {
     channels,
-    recallers: senders.filter(canRecall),
+    recallers: all.filter((sender): sender is typeof sender & Recaller => canRecall(sender)),
     close: async () => {
       await Promise.all(channels.map((channel) => channel.close()));
       await desk.close();
@@ -70,8 +83,35 @@ export function createChannels(
   };
 }
 
+/** Who is at the other end of a configuration's senders. */
+function reachOf(config: Config): Reach {
+  const side = sideOf(config);
+  return side === 'drill' ? 'agreed' : side === 'actual';
+}
+
+/**
+ * A drill's channel: people who agreed are reached by the account, everybody else by the stand-ins. What neither may take, the stand-ins
+ * refuse. Pages hold both, so they are claimed as the stand-ins take them, and the account's messages wait for its rate in between.
+ */
+function byReach(standIns: ChannelPort, account: ChannelPort): ChannelPort {
+  const of = (message: Pick<OutgoingMessage, 'kind' | 'synthetic'>) =>
+    channelRefusal(message, account.live) === null ? account : standIns;
+  return {
+    ...standIns,
+    live: false,
+    messageTimeoutMs: Math.max(standIns.messageTimeoutMs, account.messageTimeoutMs),
+    send: (message) => of(message).send(message),
+    // An outage that a scenario plays is none of theirs.
+    closedForMs: async () =>
+      Math.min(...(await Promise.all([standIns.closedForMs?.() ?? 0, account.closedForMs?.() ?? 0]))),
+    find: (message, attempt) => of(message).find?.(message, attempt) ?? Promise.resolve('unknown' as const),
+    links: (address, synthetic) => (synthetic === false ? account : standIns).links?.(address) ?? false,
+    close: async () => void (await Promise.all([standIns.close(), account.close()])),
+  };
+}
+
 /** Throws for an id that `configuredSenders` does not give for this configuration. */
-function createSender(id: string, config: Config, live: boolean): SenderPort {
+function createSender(id: string, config: Config, live: Reach): SenderPort {
   const url = (value: string | undefined) => value ?? '';
   const twilio = () => {
     const account = twilioOf(config);

@@ -3,9 +3,9 @@ import { gatewayReceipt, type GatewaySender } from '../channels/gateway-receipts
 import { createSmsBack } from '../channels/sms-back.ts';
 import { createTwilioInbound, type TwilioInbound } from '../channels/twilio-inbound.ts';
 import { callReport, isMachine, messageReport } from '../channels/twilio-results.ts';
-import { twilioOf } from '../config.ts';
+import { sideOf, twilioOf } from '../config.ts';
 import { openDatabase } from '../db/database.ts';
-import { nameOfKind } from '../domain/kinds.ts';
+import { nameOfKind, senderName } from '../domain/kinds.ts';
 import type { Receipt } from '../domain/receipts.ts';
 import type { ReplyKind } from '../domain/reply-texts.ts';
 import { backTurns } from './back-turns.ts';
@@ -40,14 +40,15 @@ type TwilioDoor = {
 /** Without a gateway nothing is said back; what it pushes is read all the same. */
 export function createDoors(config: BoundConfig): Doors {
   const { FENGHUO_GATEWAY_URL: url, FENGHUO_GATEWAY_SECRET: secret, FENGHUO_ISSUER: signature } = config;
-  const live = config.serves === 'actual';
+  const side = sideOf(config);
+  const live = side === 'drill' ? 'agreed' : side === 'actual';
   const { back: template } = config.FENGHUO_GATEWAY_TEMPLATES;
   const perSecond = config.FENGHUO_GATEWAY_PER_SECOND ?? null;
   const database =
     perSecond === null
       ? null
       : openDatabase({ url: config.DATABASE_URL, schema: config.FENGHUO_SCHEMA, connectionsMost: 1 });
-  const sender = { id: nameOfKind(config.serves, 'sms-gateway'), channel: 'sms' as const, perSecond };
+  const sender = { id: nameOfKind(side, 'sms-gateway'), channel: 'sms' as const, perSecond };
   const turn = database && backTurns(database, sender, smsParts(signature));
   const back =
     url && secret
@@ -59,7 +60,13 @@ export function createDoors(config: BoundConfig): Doors {
     ...{ messageReport, callReport, isMachine, inbound: createTwilioInbound(account) },
   };
   return {
-    gateway: { receiptOf: gatewayReceipt, sayBack: (words) => back?.say(words) },
+    gateway: {
+      receiptOf: (report) => {
+        const receipt = gatewayReceipt(report);
+        return receipt && { ...receipt, sender: senderName(side, receipt.sender) };
+      },
+      sayBack: (words) => back?.say(words),
+    },
     twilio,
     close: async () => {
       await Promise.all([back?.close(), twilio?.inbound.close()]);

@@ -15,11 +15,15 @@ export function startRecorder(input: {
   database: Database;
   config: Config;
   log: (line: string) => void;
+  /** @default {@link SEAL_EVERY_MS} */
+  everyMs?: number;
 }): Recorder {
   const stopping = new AbortController();
   const done = (async () => {
     for (;;) {
-      await wait(SEAL_EVERY_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
+      await wait(input.everyMs ?? SEAL_EVERY_MS, undefined, { signal: stopping.signal }).catch(
+        () => undefined,
+      );
       if (stopping.signal.aborted) return;
       await record(input);
     }

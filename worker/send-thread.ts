@@ -12,8 +12,7 @@ import type { ChannelPort, SendResult } from '../domain/ports.ts';
 import type { Channel } from '../domain/rules.ts';
 import { answerKeys, createChannels } from './channels.ts';
 import { startRecaller } from './recaller.ts';
-import type { BoundConfig } from './wall.ts';
-import type { Outcomes, SendReply, SendRequest } from './senders.ts';
+import type { Outcomes, SendReply, SendRequest, SendThreadData } from './senders.ts';
 
 // Contexts that are made after the workflows' begin without stacks of errors; see worker.ts.
 Error.stackTraceLimit = 10;
@@ -25,7 +24,7 @@ const PROVED_AT_ONCE = 500;
 
 const port = parentPort;
 if (!port) throw new Error('this file runs as a thread of a worker');
-const config = workerData as BoundConfig;
+const { config, account } = workerData as SendThreadData;
 const say = (reply: SendReply) => port.postMessage(reply);
 
 const database = openDatabase({
@@ -35,7 +34,7 @@ const database = openDatabase({
   connectionsMost: CONNECTIONS,
 });
 let outcomes: Outcomes = [];
-const created = createChannels(config, database, (line) => say({ kind: 'log', line }));
+const created = createChannels(config, database, (line) => say({ kind: 'log', line }), account);
 const channels = created.channels.map(counted);
 
 const { recallers: senders } = created;
@@ -104,6 +103,7 @@ function dependenciesOf(name: Channel): SendPageDependencies {
     channel,
     keys: answerKeys(config),
     publicUrl: config.FENGHUO_PUBLIC_URL,
+    ...(account && { agreedUrl: account.FENGHUO_PUBLIC_URL }),
     monotonic: () => performance.now(),
     pause: (ms) => wait(ms),
   };

@@ -12,6 +12,9 @@ import type { BoundConfig } from './wall.ts';
 /** Messages since the last report. */
 export type Outcomes = { channel: Channel; outcome: SendResult['outcome']; count: number }[];
 
+/** What the thread is given. */
+export type SendThreadData = { config: BoundConfig; account: BoundConfig | null };
+
 export type SendRequest =
   | { kind: 'send'; id: number; channel: Channel; pageId: number }
   | { kind: 'prove'; id: number; olderThanMs: number }
@@ -44,12 +47,16 @@ const SEND_THREAD = new URL('./send-thread.mjs', import.meta.url);
 /** Starts the thread; resolves when it takes pages, rejects where it ends before. */
 export async function startSenders(input: {
   config: BoundConfig;
+  /** Of a drill that real people agreed to. @default null */
+  account?: BoundConfig | null;
   log: (line: string) => void;
   onOutcomes: (outcomes: Outcomes) => void;
   /** @default the thread that sends */
   entry?: URL;
 }): Promise<Senders> {
-  const thread = new Worker(input.entry ?? SEND_THREAD, { workerData: input.config });
+  const thread = new Worker(input.entry ?? SEND_THREAD, {
+    workerData: { config: input.config, account: input.account ?? null } satisfies SendThreadData,
+  });
   const waiting = new Map<number, Waiting>();
   let requests = 0;
   let closing = false;

@@ -14,6 +14,7 @@ import {
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import {
+  createDrillActivities,
   createPageActivities,
   createProveActivities,
   createStepActivities,
@@ -39,6 +40,9 @@ const PAGES_AT_ONCE: Record<Lane, number> = { officials: 4, households: 2 };
 /** For steps, the ringer and signs of life; the senders have their own. */
 const CONNECTIONS = 12;
 
+/** Writes down what one time of a schedule of drills leads to. */
+export type WishDrill = (database: Database, due: { scheduleId: number; dueAt: number }) => Promise<unknown>;
+
 export type RunningWorker = {
   /** Resolves when the worker has stopped; rejects where it failed. */
   readonly done: Promise<void>;
@@ -51,7 +55,11 @@ export type RunningWorker = {
  */
 export async function startWorker(input: {
   config: Config;
+  /** By which a drill reaches people who agreed. @default null, there are none */
+  account?: Config | null;
   log: (line: string) => void;
+  /** What is done when the time of a scheduled drill has come. Left out: another worker does it. */
+  wishDrill?: WishDrill;
   /** Workflows kept in memory; 0 replays every one at every task, which the tests use to find nondeterminism. */
   maxCachedWorkflows?: number;
 }): Promise<RunningWorker> {
@@ -70,7 +78,7 @@ export async function startWorker(input: {
       await undo();
       throw error;
     });
-  const config = await orUndo(bindToKind(input.config, database), () => database.close());
+  const [config, account] = await orUndo(bindBoth(input, database), () => database.close());
   const { serves } = config;
   const namespace = namespaceOf(config, serves);
   const connection = await orUndo(connectWorker(config), () => database.close());
@@ -81,12 +89,16 @@ export async function startWorker(input: {
     await clientConnection.close();
     await connection.close();
   };
-  const senders = await orUndo(startSenders({ config, log, onOutcomes: messageCounter(config) }), disconnect);
+  const senders = await orUndo(
+    startSenders({ config, account, log, onOutcomes: messageCounter(config) }),
+    disconnect,
+  );
   const creating = createWorkers({
     config,
     connection,
     database,
     senders,
+    wishDrill: input.wishDrill,
     maxCached: input.maxCachedWorkflows,
   });
   const workers = await orUndo(creating, async () => {
@@ -138,14 +150,23 @@ export async function startWorker(input: {
   };
 }
 
+async function bindBoth(
+  { config, account = null }: { config: Config; account?: Config | null },
+  database: Database,
+): Promise<[BoundConfig, BoundConfig | null]> {
+  const own = await bindToKind(config, database);
+  return [own, account && (await bindToKind(account, database))];
+}
+
 async function createWorkers(input: {
   config: BoundConfig;
   connection: NativeConnection;
   database: Database;
   senders: Senders;
+  wishDrill: WishDrill | undefined;
   maxCached: number | undefined;
 }): Promise<Worker[]> {
-  const { config, connection } = input;
+  const { config, connection, wishDrill } = input;
   const { serves } = config;
   const queues = queuesOf(config.FENGHUO_SCHEMA, serves);
   const shared = {
@@ -160,6 +181,10 @@ async function createWorkers(input: {
     activities: {
       ...createStepActivities({ store: createStepStore(input.database), serves }),
       ...createProveActivities({ prove: (which) => input.senders.prove(which) }),
+      // Drills are Exercises: whoever serves actual warnings asks for none.
+      ...(serves === 'exercise' &&
+        wishDrill &&
+        createDrillActivities({ wish: (due) => wishDrill(input.database, due) })),
     },
     // A killed worker's sticky queue holds its cells back for this long.
     stickyQueueScheduleToStartTimeout: '2 seconds',

@@ -90,6 +90,35 @@ language sql stable as $$
           and (g.hazards is null or of_hazard = any (g.hazards)))), false)
 $$;
 
+-- Nobody acts under a name whose token they do not have: whoever writes a row that names an operator has shown that operator's token
+-- in this transaction (`set local fenghuo.token`). To be able to write to these tables is not enough.
+create function shows_token(operator int) returns boolean language sql stable as $$
+  select exists (select from operator_tokens t join operators o on o.id = t.operator_id
+    where t.operator_id = operator and t.hash = sha256(convert_to(current_setting('fenghuo.token', true), 'UTF8'))
+      and t.revoked_at is null and t.expires_at > clock_timestamp() and o.revoked_at is null)
+$$;
+
+create function require_token(operator int) returns void language plpgsql as $$
+begin
+  if not shows_token(operator) then perform refuse_act('token-not-shown'); end if;
+end $$;
+
+-- True where an administrator has shown their token.
+create function administrator_acts() returns boolean language sql stable as $$
+  select exists (select from operators where administrator and shows_token(id))
+$$;
+
+-- The first administrator comes from nobody, and only where none could still log in. Of two at once the second waits, and is refused.
+create function require_no_administrator() returns void language plpgsql as $$
+begin
+  perform pg_advisory_xact_lock(hashtext('first operator'), hashtext(current_schema()));
+  if exists (
+    select from operators o join operator_tokens t on t.operator_id = o.id
+    where o.administrator and o.revoked_at is null and t.revoked_at is null and t.expires_at > clock_timestamp()) then
+    perform refuse_act('not-first-operator');
+  end if;
+end $$;
+
 create function guard_operator() returns trigger language plpgsql as $$
 begin
   if tg_op = 'UPDATE' then
@@ -97,15 +126,18 @@ begin
        or (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at) then
       perform refuse_act('operator-fixed');
     end if;
+    if new.revoked_at is distinct from old.revoked_at and not administrator_acts() then
+      perform refuse_act('not-administrator');
+    end if;
     return new;
   end if;
+  new.added_at := clock_timestamp();
   if new.added_by is not null then
     if not administers(new.added_by) then perform refuse_act('not-administrator'); end if;
-  elsif not new.administrator or exists (
-    select from operators o join operator_tokens t on t.operator_id = o.id
-    where o.administrator and o.revoked_at is null and t.revoked_at is null and t.expires_at > clock_timestamp()) then
-    -- The first comes from nobody, and only where no administrator could still log in.
-    perform refuse_act('not-first-operator');
+    perform require_token(new.added_by);
+  else
+    if not new.administrator then perform refuse_act('not-first-operator'); end if;
+    perform require_no_administrator();
   end if;
   return new;
 end $$;
@@ -118,9 +150,12 @@ begin
        or old.revoked_at is not null or not administers(new.revoked_by) then
       perform refuse_act('grant-fixed');
     end if;
+    perform require_token(new.revoked_by);
     return new;
   end if;
   if not administers(new.granted_by) then perform refuse_act('not-administrator'); end if;
+  perform require_token(new.granted_by);
+  new.granted_at := clock_timestamp();
   if exists (select from operators where id = new.operator_id and (administrator or revoked_at is not null)) then
     perform refuse_act('administrator-has-no-authority');
   end if;
@@ -128,15 +163,32 @@ begin
 end $$;
 create trigger guard_grant before insert or update on grants for each row execute function guard_grant();
 
+-- A token is given by its operator or by an administrator, each on showing a token of their own; taken back likewise.
 create function guard_token() returns trigger language plpgsql as $$
 begin
-  if to_jsonb(new) - array['revoked_at', 'last_used_at'] <> to_jsonb(old) - array['revoked_at', 'last_used_at']
-     or (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at) then
-    perform refuse_act('token-fixed');
+  if tg_op = 'UPDATE' then
+    if to_jsonb(new) - array['revoked_at', 'last_used_at'] <> to_jsonb(old) - array['revoked_at', 'last_used_at']
+       or (old.revoked_at is not null and new.revoked_at is distinct from old.revoked_at) then
+      perform refuse_act('token-fixed');
+    end if;
+    if new.revoked_at is distinct from old.revoked_at and not shows_token(new.operator_id) and not administrator_acts()
+       and exists (select from operators where id = new.operator_id and revoked_at is null) then
+      perform refuse_act('token-not-shown');
+    end if;
+    return new;
+  end if;
+  new.issued_at := clock_timestamp();
+  if new.expires_at > new.issued_at + interval '367 days' or new.revoked_at is not null then perform refuse_act('token-fixed'); end if;
+  if new.issued_by is null then
+    if not administers(new.operator_id) then perform refuse_act('not-first-operator'); end if;
+    perform require_no_administrator();
+  else
+    if new.issued_by <> new.operator_id and not administers(new.issued_by) then perform refuse_act('not-administrator'); end if;
+    perform require_token(new.issued_by);
   end if;
   return new;
 end $$;
-create trigger guard_token before update on operator_tokens for each row execute function guard_token();
+create trigger guard_token before insert or update on operator_tokens for each row execute function guard_token();
 
 -- ── what is to be released ──────────────────────────────────────────────────────────────────────────────────
 
@@ -285,6 +337,7 @@ begin
       perform refuse_act('draft-act');
     end if;
   end if;
+  perform require_token(new.author_id);
   if not may_act_on(new.author_id, case wanted when 'cancel' then 'cancel' else 'draft' end, said) then
     perform refuse_act('no-authority');
   end if;
@@ -303,6 +356,7 @@ create function guard_approval() returns trigger language plpgsql as $$
 declare
   newest draft_versions := lock_waiting_draft(new.draft_id);
 begin
+  perform require_token(new.operator_id);
   if new.version <> newest.version or new.hash <> newest.hash then perform refuse_act('draft-changed'); end if;
   if has_written(new.operator_id, new.draft_id) then perform refuse_act('self-approval'); end if;
   if not may_act_on(new.operator_id, new.step, newest.content::jsonb) then perform refuse_act('no-authority'); end if;
@@ -330,6 +384,7 @@ declare
   target warnings;
   areas int[];
 begin
+  perform require_token(new.publisher_id);
   new.at := clock_timestamp();
   new.used_at := null;
   if new.act = 'retract' then
@@ -356,6 +411,8 @@ begin
     return new;
   end if;
   if not may_act_on(new.publisher_id, 'emergency', newest.content::jsonb) then perform refuse_act('no-authority'); end if;
+  -- Of two emergencies of one person at once, the second sees the first.
+  perform from operators where id = new.publisher_id for no key update;
   if exists (
     select from releases r where r.publisher_id = new.publisher_id and r.emergency_reason is not null
       and not exists (select from after_reviews a where a.release_id = r.id)) then
@@ -372,6 +429,7 @@ declare
   target warnings;
   areas int[];
 begin
+  perform require_token(new.operator_id);
   select * into release from releases where id = new.release_id;
   if release.emergency_reason is null then perform refuse_act('nothing-to-review'); end if;
   if new.operator_id in (release.author_id, release.publisher_id) or exists (
@@ -394,6 +452,7 @@ create trigger guard_after_review before insert on after_reviews for each row ex
 
 create function guard_decision() returns trigger language plpgsql as $$
 begin
+  perform require_token(new.operator_id);
   if not may_act(new.operator_id, 'draft', new.area_ids, new.level, new.hazard)
      and not may_act(new.operator_id, 'release', new.area_ids, new.level, new.hazard) then
     perform refuse_act('no-authority');
@@ -403,15 +462,32 @@ begin
 end $$;
 create trigger guard_decision before insert on decisions for each row execute function guard_decision();
 
+-- A draft waits when it is written, and ends once: by what was published of it, or by the word of somebody with the right.
 create function guard_draft() returns trigger language plpgsql as $$
+declare
+  said jsonb;
 begin
+  if tg_op = 'INSERT' then
+    if new.status <> 'waiting' then perform refuse_act('draft-ended', new.status); end if;
+    new.written_at := clock_timestamp();
+    return new;
+  end if;
   if old.status <> 'waiting' or new.act <> old.act or new.written_at <> old.written_at
-     or (new.status = 'published' and not exists (select from releases where draft_id = new.id and used_at is not null)) then
+     or (new.status = 'published') <> exists (select from releases where draft_id = new.id and used_at is not null) then
     perform refuse_act('draft-ended', old.status);
+  end if;
+  if new.status in ('waiting', 'published') then return new; end if;
+  if new.warning_id is not null or coalesce(new.end_reason, '') = '' then perform refuse_act('draft-ended', old.status); end if;
+  perform require_token(new.ended_by);
+  select content::jsonb into said from draft_versions where draft_id = new.id order by version desc limit 1;
+  if not exists (
+    select from unnest(case new.status when 'rejected' then array['review', 'release'] when 'withdrawn' then array['draft', 'cancel']
+      else array['draft', 'release'] end) as acts (action) where may_act_on(new.ended_by, action, said)) then
+    perform refuse_act('no-authority');
   end if;
   return new;
 end $$;
-create trigger guard_draft before update on drafts for each row execute function guard_draft();
+create trigger guard_draft before insert or update on drafts for each row execute function guard_draft();
 
 create function guard_use() returns trigger language plpgsql as $$
 begin
@@ -498,14 +574,12 @@ create function guard_actual_end() returns trigger language plpgsql as $$
 declare
   release releases;
   said jsonb;
+  -- What ends with it, once.
+  ending text[] := array['status', 'ended_at', 'end_reason', 'retracted', 'end_text_zh', 'end_text_en'];
 begin
-  if row (new.kind, new.hazard, new.level, new.issuer, new.text_zh, new.text_en, new.correction_zh, new.correction_en, new.identifier)
-       is distinct from
-     row (old.kind, old.hazard, old.level, old.issuer, old.text_zh, old.text_en, old.correction_zh, old.correction_en, old.identifier)
-     or row (new.supersedes_id, new.issued_at, new.expires_at, new.speed, new.rules, new.release_id) is distinct from
-        row (old.supersedes_id, old.issued_at, old.expires_at, old.speed, old.rules, old.release_id)
-     or (old.status <> 'open' and row (new.status, new.end_text_zh, new.end_text_en)
-         is distinct from row (old.status, old.end_text_zh, old.end_text_en)) or (new.retracted and new.status <> 'cancelled') then
+  if new.status = old.status or old.status <> 'open' then ending := '{}'; end if;
+  if to_jsonb(new) - ending <> to_jsonb(old) - ending
+     or (new.status <> 'cancelled' and (new.retracted or coalesce(new.end_reason, new.end_text_zh, new.end_text_en) is not null)) then
     perform refuse_act('not-what-was-released');
   end if;
   if new.status = old.status then return new; end if;
@@ -550,11 +624,13 @@ do $$
 declare
   name text;
 begin
-  foreach name in array array['may_act(int, text, int[], text, text)', 'administers(int)', 'scope_of(jsonb)',
-    'may_act_on(int, text, jsonb)', 'lock_waiting_draft(int)', 'has_written(int, int)', 'use_release(int)',
-    'approved_until(draft_versions, text, int)', 'guard_operator()', 'guard_grant()', 'guard_token()', 'guard_draft_version()',
-    'guard_approval()', 'guard_release()', 'guard_after_review()', 'guard_decision()', 'guard_draft()', 'guard_use()',
-    'guard_actual_warning()', 'guard_actual_areas()', 'guard_actual_end()', 'guard_actual_superseded()', 'append_only()'] loop
+  foreach name in array array[
+    'shows_token(int)', 'require_token(int)', 'administrator_acts()', 'require_no_administrator()',
+    'may_act(int, text, int[], text, text)', 'administers(int)', 'scope_of(jsonb)', 'may_act_on(int, text, jsonb)',
+    'lock_waiting_draft(int)', 'has_written(int, int)', 'use_release(int)', 'approved_until(draft_versions, text, int)',
+    'guard_operator()', 'guard_grant()', 'guard_token()', 'guard_draft_version()', 'guard_approval()', 'guard_release()',
+    'guard_after_review()', 'guard_decision()', 'guard_draft()', 'guard_use()', 'guard_actual_warning()', 'guard_actual_areas()',
+    'guard_actual_end()', 'guard_actual_superseded()', 'append_only()'] loop
     execute format('alter function %s security definer set search_path = %I, pg_temp', name, current_schema());
   end loop;
   -- Only its triggers use a release up.

@@ -37,7 +37,7 @@ $$;
 
 -- Puts a line at the end of its chain, whatever its writer says of place and hash. The row of `audit_heads` is the chain's lock:
 -- two writers of one chain wait for each other, so it never forks.
-create function audit_chain() returns trigger language plpgsql security definer set search_path from current as $$
+create function audit_chain() returns trigger language plpgsql as $$
 declare head audit_heads;
 begin
   new.chain := coalesce('cell-' || new.cell_id, new.chain);
@@ -117,6 +117,27 @@ set local timezone = 'UTC';
 insert into audit (chain, kind, body) select 'acts-' || id, 'warning', to_json(w) from warnings w order by id;
 create trigger audit_warning after insert or update on warnings for each row execute function audit_warning();
 
+-- A chain counts as sealed up to where it ends and no further: else its next lines would never be.
+create trigger audit_heads_sealed before update of sealed on audit_heads for each row when (new.sealed > new.position)
+  execute function refuse_change();
+
+-- A seal is what the next one and the verification begin from: one that nobody could go on from, or that claims facts which are not
+-- there, would end both. What it says of chains is for the verification to judge.
+create function guard_seal() returns trigger language plpgsql as $$
+declare
+  facts jsonb := new.body::jsonb -> 'facts';
+begin
+  if new.kind <> 'seal' or jsonb_typeof(new.body::jsonb -> 'heads') is distinct from 'array'
+     or (new.body::jsonb ->> 'incarnation')::int is distinct from (select incarnation from installation)
+     or (facts ->> 'answers')::bigint > coalesce((select max(id) from answers), 0) is not false
+     or (facts ->> 'deliveries')::bigint > coalesce((select max(seq) from deliveries), 0) is not false
+     or (facts ->> 'receipts')::bigint > coalesce((select max(seq) from receipts), 0) is not false then
+    raise exception using errcode = 'insufficient_privilege', message = 'this is no seal';
+  end if;
+  return new;
+end $$;
+create trigger guard_seal before insert on audit for each row when (new.chain = 'seals') execute function guard_seal();
+
 -- ── anchors ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 -- Which seals were written outside of this database, when and where: so that it is done once, by whichever process comes first.
@@ -157,13 +178,31 @@ begin
     current_schema());
 end $$;
 
-revoke update, delete on answers, deliveries, receipts, anchors from fenghuo_app;
-revoke insert, update, delete on audit, audit_heads from fenghuo_app;
+revoke update, delete, truncate on answers, deliveries, receipts, anchors from fenghuo_app;
+revoke insert, update, delete, truncate on audit, audit_heads from fenghuo_app;
 grant insert (cell_id, chain, at, kind, actor, body) on audit to fenghuo_app;
 grant update (sealed) on audit_heads to fenghuo_app;
+-- What people decided stands as it was written; the triggers of 0007 say the same to the owner, as long as they fire.
+revoke update, delete, truncate on draft_versions, approvals, releases, after_reviews, decisions from fenghuo_app;
+revoke update, delete, truncate on operators, grants, operator_tokens, drafts from fenghuo_app;
+grant update (revoked_at) on operators to fenghuo_app;
+grant update (revoked_at, revoked_by) on grants to fenghuo_app;
+grant update (revoked_at, last_used_at) on operator_tokens to fenghuo_app;
+grant update (status, ended_at, ended_by, end_reason) on drafts to fenghuo_app;
 
 -- Statistics are for a table's owner to gather; a bulk import needs them at once.
-create function analyze_organisation() returns void language plpgsql security definer set search_path from current as $$
+create function analyze_organisation() returns void language plpgsql as $$
 begin
   analyze units, people, person_channels, posts, households;
+end $$;
+
+-- With the rights of whoever made them, on the tables of this schema: `pg_temp` last, else a temporary table named `audit_heads`
+-- would come before ours.
+do $$
+declare
+  name text;
+begin
+  foreach name in array array['audit_chain()', 'audit_warning()', 'guard_seal()', 'analyze_organisation()'] loop
+    execute format('alter function %s security definer set search_path = %I, pg_temp', name, current_schema());
+  end loop;
 end $$;

@@ -35,6 +35,10 @@ create table misdirected (
   primary key (what, subject, served)
 );
 
+-- Answers to actual warnings are taken by web processes of their own: while those are away, deadlines of Exercises go on.
+alter table intake_outages add column kind text not null default 'exercise' check (kind in ('exercise', 'actual'));
+alter table intake_outages drop constraint intake_outages_pkey, add primary key (kind, began_at);
+
 -- A page belongs to a cell of its own warning: the database itself keeps an Exercise's page out of an actual warning's cell.
 alter table cells add constraint cells_of_warning unique (id, warning_id);
 alter table pages add constraint pages_of_cell foreign key (cell_id, warning_id) references cells (id, warning_id);

@@ -111,7 +111,7 @@ function textIn(alert: CapAlert, language: 'zh' | 'en', findings: Finding[]): st
   const [block] = blocks;
   const full = block && joined([block.description ?? block.headline, block.instruction]);
   if (!block || !full) {
-    findings.push(finding('CAP-716', null, { language: language === 'zh' ? '中文' : 'English' }));
+    findings.push(finding('CAP-716', null, { language: language === 'zh' ? 'zh-CN' : 'en-US' }));
     return null;
   }
   if (full.length <= TEXT_CHARACTERS_MAX) return full;

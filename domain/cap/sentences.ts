@@ -269,7 +269,7 @@ export const CAP_SENTENCES = {
   ),
   'CAP-716': recommendation(
     'No text in {language}: the standing text is used.',
-    '没有{language}文字,用标准文字。',
+    '没有 {language} 文字,用标准文字。',
   ),
   'CAP-717': recommendation(
     '{codes} name no unit here and are left out.',

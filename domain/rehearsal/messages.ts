@@ -69,9 +69,3 @@ export function stepOf(send: Send): number {
   if (send.kind === 'rung') return send.rung;
   return 'number' in send ? send.number : 0;
 }
-
-/** Rungs, notices and reminders each have their own chance to be noticed. */
-export function stimulusStep({ purpose, step }: Message): number {
-  const kind = { 'bridge notice': 1, 'done reminder': 2 }[purpose as 'bridge notice' | 'done reminder'] ?? 0;
-  return kind * 256 + step;
-}

@@ -130,6 +130,13 @@ test('a silent township is bridged, and its villages report past it', () => {
   expect(unit(alone.runs, 'T2V1')).toMatchObject({ status: 'answered', reportsTo: null });
 });
 
+test('who cannot act is not asked again: the next rung follows at once, as in a run', () => {
+  const { runs } = play(scenarioOf({ people: [{ cannotAct: 100, delay: { median: 1, p90: 1.1 } }] }));
+  const { cannotActAt, bridgedAt } = unit(runs, 'T1V1') ?? {};
+  // The principal's second rung falls away; deputies say the same two minutes later, and then those below are bridged.
+  expect((bridgedAt ?? Infinity) - (cannotActAt ?? 0)).toBeLessThan(4 * 60_000);
+});
+
 test('in the dark nobody answers; when it ends the stored messages are read', () => {
   const { runs } = play(scenarioOf({ failures: { dark: [{ where: ['T1'], to: '+1h' }] } }));
   const startAt = Date.parse('2026-07-09T12:00:00+08:00');

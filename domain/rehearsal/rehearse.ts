@@ -12,29 +12,13 @@ import { CHANNELS, type Channel } from '../rules.ts';
 import type { Instant } from '../time.ts';
 import type { UnitId } from '../unit.ts';
 import { Agenda } from './agenda.ts';
-import {
-  answerDelayMs,
-  cannotAct,
-  doneDelayMs,
-  neverAnswers,
-  notices,
-  wrongNumber,
-  type Manner,
-} from './behaviour.ts';
+import { cannotAct, wrongNumber, type Manner } from './behaviour.ts';
 import { chanceOf, type Chance } from './chance.ts';
-import { isOut, lightAt, Senders, type Darkness, type Outage } from './circumstances.ts';
-import {
-  holders,
-  mergeKey,
-  queueOf,
-  stepOf,
-  stimulusStep,
-  type Happening,
-  type Message,
-  type Word,
-} from './messages.ts';
-import { channelBit, type PersonId, type Tree } from './tree.ts';
-import { SAID, WarningRun, type RehearsedWarning } from './warning-run.ts';
+import { isOut, Senders, type Darkness, type Outage } from './circumstances.ts';
+import { holders, mergeKey, queueOf, stepOf, type Happening, type Message, type Word } from './messages.ts';
+import { responseTo, saysDoneAt, type Actor } from './response.ts';
+import { channelBit, homeOf, type PersonId, type Tree } from './tree.ts';
+import { SAID, WarningRun, type RehearsedWarning, type UnitWitness } from './warning-run.ts';
 
 export type RehearsalInput = {
   tree: Tree;
@@ -47,15 +31,13 @@ export type RehearsalInput = {
   seed: number;
   /** Hears what came of messages that ask for an answer, in the order of time; for reports. */
   witness?: (run: WarningRun, event: DrillEvent) => void;
+  /** Hears of every change of a unit. */
+  unitWitness?: UnitWitness;
 };
 
 /** How far it is: the virtual time, and what has happened. */
 export type RehearsalProgress = { now: Instant; happenings: number };
 
-/** A telephone rings so long before a call counts as not answered: what networks usually give. */
-const RINGS_MS = 30_000;
-/** Channels that keep a message until the telephone is there again; a call or a loudspeaker is heard now or never. */
-const STORED: ReadonlySet<Channel> = new Set(['sms', 'email', 'chat', 'push']);
 /**
  * What happens within a tick happens at its end, together: as in a run, where the ringer looks for mail ten times a second. Ten times
  * fewer turns for a city.
@@ -81,7 +63,9 @@ class Rehearsal {
 
   constructor(input: RehearsalInput) {
     this.input = input;
-    this.runs = input.warnings.map((warning, index) => new WarningRun(index, warning, input.tree));
+    this.runs = input.warnings.map(
+      (warning, index) => new WarningRun(index, warning, input.tree, input.unitWitness),
+    );
     this.chance = chanceOf(input.seed);
     this.senders = new Senders(input.senders);
   }
@@ -227,15 +211,18 @@ class Rehearsal {
   private attempt(message: Message): void {
     const { run, unitId, person, channel, purpose } = message;
     const { now } = this;
-    if (run.guarded(purpose, unitId, person, now) !== null) {
+    const drop = run.guarded(purpose, unitId, person, now);
+    if (drop !== null) {
       run.counts.dropped += 1;
+      // Whoever cannot act is not asked again, so this rung has nobody to wait for.
+      if (drop === 'cannot-act' && purpose === 'rung')
+        run.post({ unitId, message: { kind: 'exhausted', rung: message.step } });
       return;
     }
     if (this.rides(message)) return this.handedOff(message, false);
-    if (isOut(this.input.outages, channel, unitId, now)) return this.refused(message);
-    const key = this.keyOf(person);
-    if (wrongNumber(this.chance, key, channel, this.input.mannerOf(unitId)))
-      return this.exhausted(message, 'wrong address');
+    const { key, manner, unitId: home } = this.actor(person, unitId);
+    if (isOut(this.input.outages, channel, home, now)) return this.refused(message);
+    if (wrongNumber(this.chance, key, channel, manner)) return this.exhausted(message, 'wrong address');
     this.handedOff(message, true);
   }
 
@@ -277,26 +264,21 @@ class Rehearsal {
 
   /** The message is at the person's: noticed or not, answered or not. */
   private arrive(message: Message): void {
-    const { run, unitId, person, channel, purpose } = message;
-    const { darkness, mannerOf } = this.input;
-    const key = this.keyOf(person);
-    const manner = mannerOf(unitId);
-    const lit = lightAt(darkness, unitId, this.now);
-    const stimulus = { warning: run.index, step: stimulusStep(message), channel };
-    const heard =
-      (lit === this.now || STORED.has(channel)) &&
-      lit < Infinity &&
-      !neverAnswers(this.chance, key, manner) &&
-      notices(this.chance, key, stimulus, manner);
-    if (!heard) {
-      if (channel === 'voice' && purpose === 'rung')
-        this.add(this.now + RINGS_MS, { kind: 'rang out', message });
-      return;
+    const { run, unitId, person, channel } = message;
+    const heard = { ...message, warning: run.index };
+    const response = responseTo(this.chance, this.actor(person, unitId), heard, this.here);
+    switch (response.kind) {
+      case 'none':
+        return;
+      case 'rings out':
+        return this.add(response.at, { kind: 'rang out', message });
+      case 'reminded':
+        return this.planDone(message, message.step + 1);
+      case 'answers':
+        return this.add(response.at, { kind: 'word', run, person, unitId, word: 'received', by: channel });
+      default:
+        return response satisfies never;
     }
-    if (purpose === 'done reminder') return this.planDone(message, message.step + 1);
-    if (purpose !== 'rung' && purpose !== 'bridge notice') return;
-    const at = lightAt(darkness, unitId, lit + answerDelayMs(this.chance, key, stimulus, manner));
-    if (at < Infinity) this.add(at, { kind: 'word', run, person, unitId, word: 'received', by: channel });
   }
 
   /** A person answers: once for each warning, but for *cannot act*; an old message's link leads to the warning that holds now. */
@@ -308,8 +290,10 @@ class Rehearsal {
     }
     if (((run.said[person] ?? 0) & SAID.received) !== 0) return;
     const at = this.now;
-    this.input.witness?.(run, { kind: 'answered', personId: person, unitId, channel: by, at });
-    const helpless = cannotAct(this.chance, this.keyOf(person), this.input.mannerOf(unitId));
+    const { key, manner } = this.actor(person, unitId);
+    const helpless = cannotAct(this.chance, key, manner);
+    const said = helpless ? 'cannot act' : 'answered';
+    this.input.witness?.(run, { kind: said, personId: person, unitId, channel: by, at });
     if (!helpless) run.said[person] = (run.said[person] ?? 0) | SAID.received;
     for (const own of this.postsOf(run, person, unitId)) {
       const kind = helpless ? 'cannot act' : 'received';
@@ -324,18 +308,19 @@ class Rehearsal {
 
   private planDone(who: { run: WarningRun; person: PersonId; unitId: UnitId }, reminder: number): void {
     const { run, person, unitId } = who;
-    const tier = this.input.tree.units[unitId]?.tier ?? '';
-    if (!run.warning.rules.done?.tiers.includes(tier)) return;
-    const manner = this.input.mannerOf(unitId);
-    const delay = doneDelayMs(this.chance, this.keyOf(person), { warning: run.index, reminder }, manner);
-    if (delay === null) return;
-    const at = lightAt(this.input.darkness, unitId, this.now + delay);
-    if (at < Infinity) this.add(at, { kind: 'word', run, person, unitId, word: 'done', by: null });
+    const tiers = run.warning.rules.done?.tiers;
+    const { units, severalPosts } = this.input.tree;
+    const held = severalPosts.get(person) ?? [unitId];
+    if (!held.some((own) => tiers?.includes(units[own]?.tier ?? ''))) return;
+    const when = { warning: run.index, reminder };
+    const at = saysDoneAt(this.chance, this.actor(person, unitId), when, this.here);
+    if (at !== null) this.add(at, { kind: 'word', run, person, unitId, word: 'done', by: null });
   }
 
   private done({ run, person, unitId }: { run: WarningRun; person: PersonId; unitId: UnitId }): void {
     if (run.endedAt !== null || ((run.said[person] ?? 0) & SAID.done) !== 0) return;
     run.said[person] = (run.said[person] ?? 0) | SAID.done;
+    this.input.witness?.(run, { kind: 'done', personId: person, unitId, channel: null, at: this.now });
     for (const own of this.postsOf(run, person, unitId)) {
       run.fact({ unitId: own, personId: person, householdId: null, kind: 'done', at: this.now });
       run.post({ unitId: own, message: { kind: 'answered', at: this.now, answer: 'done' } });
@@ -370,7 +355,13 @@ class Rehearsal {
     });
   }
 
-  private keyOf(person: PersonId): number {
-    return this.input.tree.personKeys[person] ?? 0;
+  private actor(person: PersonId, unitId: UnitId): Actor {
+    const { tree, mannerOf } = this.input;
+    const home = homeOf(tree, person, unitId);
+    return { key: tree.personKeys[person] ?? 0, unitId: home, manner: mannerOf(home) };
+  }
+
+  private get here(): { at: Instant; darkness: Darkness } {
+    return { at: this.now, darkness: this.input.darkness };
   }
 }

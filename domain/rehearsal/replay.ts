@@ -60,6 +60,19 @@ const ON_THE_PATH = [
   'ended',
 ] as const satisfies readonly (keyof UnitState)[];
 
+export type PathField = (typeof ON_THE_PATH)[number];
+
+/** What a transition changed of a unit's path. */
+export function changesBetween(
+  before: UnitState,
+  after: UnitState,
+): { field: PathField; value: UnitState[PathField] }[] {
+  return ON_THE_PATH.filter((field) => before[field] !== after[field]).map((field) => ({
+    field,
+    value: after[field],
+  }));
+}
+
 /** Replays the records of one warning. Throws a RangeError where one names a unit that the tree has not. */
 export function replay(tree: ReplayTree, rules: Rules, records: readonly StepRecord[]): Replayed {
   const player = new Player(tree, rules);
@@ -135,10 +148,9 @@ class Player {
   }
 
   private note(before: UnitState, after: UnitState, at: Instant): void {
-    for (const field of ON_THE_PATH) {
-      if (before[field] === after[field]) continue;
+    for (const { field, value } of changesBetween(before, after)) {
       const path = this.paths.get(after.unitId);
-      const entry = { at, what: `${field} ${after[field]}` };
+      const entry = { at, what: `${field} ${value}` };
       if (path) path.push(entry);
       else this.paths.set(after.unitId, [entry]);
     }

@@ -49,6 +49,12 @@ export function scopeOf(tree: Tree, areas: readonly UnitId[]): Uint8Array {
   return scope;
 }
 
+/** Where a person is: in the lowest unit whose post they hold, whichever of their posts a message is for. */
+export function homeOf(tree: Tree, person: PersonId, unitId: UnitId): UnitId {
+  // Superiors come before those below them.
+  return tree.severalPosts.get(person)?.reduce((lowest, other) => Math.max(lowest, other)) ?? unitId;
+}
+
 /** The unit and all below it. */
 export function unitsUnder(tree: Tree, unitId: UnitId): UnitId[] {
   const under: UnitId[] = [unitId];

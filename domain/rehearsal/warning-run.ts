@@ -57,6 +57,9 @@ export type RunRecord = {
   counts: Counts;
 };
 
+/** Hears of a unit's change: as it was, as it is. */
+export type UnitWitness = (run: WarningRun, before: UnitState, after: UnitState, now: Instant) => void;
+
 export class WarningRun {
   readonly index: number;
   readonly warning: RehearsedWarning;
@@ -70,13 +73,15 @@ export class WarningRun {
   endedAt: Instant | null = null;
   begun = false;
   private readonly tree: Tree;
+  private readonly witness: UnitWitness | null;
   private readonly subordinates: (readonly UnitId[])[] | null;
   private readonly timerAt: Float64Array;
   private readonly facts = new Map<UnitId, AnswerFact[]>();
   private mail: Letter[] = [];
   private due: UnitId[] = [];
 
-  constructor(index: number, warning: RehearsedWarning, tree: Tree) {
+  constructor(index: number, warning: RehearsedWarning, tree: Tree, witness: UnitWitness | null = null) {
+    this.witness = witness;
     this.index = index;
     this.warning = warning;
     this.tree = tree;
@@ -199,6 +204,7 @@ export class WarningRun {
       const { unitId } = unit;
       if (unit.tier === LOWEST_OFFICIAL && unit.openedAt !== null && this.units[unitId]?.openedAt == null)
         opened.push(unitId);
+      this.witness?.(this, this.unit(unitId), unit, now);
       this.units[unitId] = unit;
       const at = nextDeadline(unit);
       if (at !== null && at < (this.timerAt[unitId] ?? Infinity)) {

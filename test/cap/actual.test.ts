@@ -76,11 +76,11 @@ const inHours = (hours: number) =>
 
 const issueCap = (parts: Parts) => json('author', 'warning', 'issue', '--cap', capFile(parts));
 
-/** The code and the exit code of a CAP file that is refused. */
+/** The code of the first error and the exit code of a CAP file that is refused. */
 async function refused(parts: Parts): Promise<string> {
   const ran = await as('author', 'warning', 'issue', '--cap', capFile(parts));
   expect(ran.stdout).toBe('');
-  return `${/CAP-\d{3}/.exec(ran.stderr)?.[0]} ${ran.code}`;
+  return `${/(CAP-\d{3}) error/.exec(ran.stderr)?.[1]} ${ran.code}`;
 }
 
 const referTo = (identifier: string, sent = SENT) => ({

@@ -10,6 +10,7 @@ import { parseCap, parseCapText } from '../../domain/cap/parse.ts';
 import { checkProfile } from '../../domain/cap/profiles.ts';
 import { verifySignature } from '../../domain/cap/signature.ts';
 import { testDatabase } from '../database.ts';
+import { openOffice } from '../harness/office.ts';
 import { plantSmallTree } from '../harness/small-tree.ts';
 import { message } from './messages.ts';
 
@@ -135,4 +136,30 @@ it('senders and shapes are kept', async () => {
   const shapes = file('shapes.geojson', JSON.stringify({ type: 'FeatureCollection', features: [feature] }));
   expect((await run(['org', 'shapes', 'import', shapes], env)).stdout).toContain('1 imported');
   expect((await run(['org', 'shapes', 'import', file('bad.geojson', '{"type":"Point"}')], env)).code).toBe(2);
+});
+
+it('once there is an administrator, only administrators say whose messages are believed', async () => {
+  const add = ['cap', 'sender', 'add', 'weather.example', '--key', file('key.pem', keys.publicKey)];
+  expect((await run(add, env)).code).toBe(0);
+  const office = await openOffice(database);
+  const { token } = await office.hire('李四', 'releaser');
+  const remove = ['cap', 'sender', 'remove', 'weather.example'];
+  for (const command of [add, remove]) {
+    const nobody = await run(command, env);
+    expect(nobody).toMatchObject({ code: 4, stdout: '' });
+    expect(nobody.stderr).toContain('Nobody is logged in');
+    const releaser = await run(command, { ...env, FENGHUO_TOKEN: token });
+    expect(releaser).toMatchObject({ code: 4, stdout: '' });
+    expect(releaser.stderr).toContain('Only an administrator');
+  }
+  expect((await run(['cap', 'sender', 'list'], env)).stdout).toContain('weather.example');
+  const administrator = { ...env, FENGHUO_TOKEN: office.administrator.token };
+  for (const command of [add, remove]) expect((await run(command, administrator)).code).toBe(0);
+  const acts = await database.query<{ kind: string; actor: string | null }>(
+    `select kind, actor from audit where kind like 'cap sender%' order by id desc limit 2`,
+  );
+  expect(acts).toEqual([
+    { kind: 'cap sender removed', actor: '管理员' },
+    { kind: 'cap sender', actor: '管理员' },
+  ]);
 });

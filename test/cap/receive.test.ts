@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Database } from '../../db/database.ts';
 import { readWarning } from '../../db/warnings.ts';
+import type { Operator } from '../../domain/authority.ts';
 import { signCap } from '../../domain/cap/signature.ts';
 import { receiveCap, type CapSettings, type Received } from '../../operations/cap-receive.ts';
 import { addSender } from '../../operations/cap-senders.ts';
@@ -15,7 +16,8 @@ import { message, type Parts } from './messages.ts';
 
 let database: Database;
 let tree: SmallTree;
-let author: Awaited<ReturnType<typeof authenticate>>;
+let administrator: Operator;
+let author: Operator;
 
 const OURS = { sender: 'fenghuo@fenghuo.example', agency: null };
 const BY_HAND: CapSettings = { trusted: true, identity: OURS, draft: null };
@@ -28,9 +30,14 @@ const KEYS = generateKeyPairSync('rsa', {
 beforeAll(async () => {
   database = await testDatabase('cap_receive');
   tree = await plantSmallTree(database);
-  const first = await authenticate(database, (await addFirstOperator(database, '管理员')).token);
-  const { token } = await addOperator(database, first, { name: '甲' });
-  await grantRole(database, first, '甲', { role: 'author', area: '城', highestLevel: 'red', hazards: [] });
+  administrator = await authenticate(database, (await addFirstOperator(database, '管理员')).token);
+  const { token } = await addOperator(database, administrator, { name: '甲' });
+  await grantRole(database, administrator, '甲', {
+    role: 'author',
+    area: '城',
+    highestLevel: 'red',
+    hazards: [],
+  });
   author = await authenticate(database, token);
 });
 
@@ -227,7 +234,7 @@ it('a sender with a key is believed by its signature alone', async () => {
   await addSender(
     database,
     { sender: 'signed.example', name: null, keyText: KEYS.publicKey, replyUrl: 'http://signed.example/cap' },
-    '甲',
+    administrator,
   );
   const parts = { sender: 'signed.example', identifier: 'K-1', area: TOWNSHIP };
   const unsigned = await receive(parts);

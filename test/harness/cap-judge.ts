@@ -1,13 +1,14 @@
 /**
  * Judges CAP messages in a process of its own, whose memory and time can be measured: hostile ones made here, and mutants of the
- * corpus by seed. Prints one JSON object. Nothing may open a connection: whoever tries is counted and stopped.
+ * corpus by seed. Prints one JSON object. Whatever touches the network is counted where Node makes it, below all modules.
  *
  *   node --max-old-space-size=96 --import tsx test/harness/cap-judge.ts MUTANTS SEED
  */
+import { createHook } from 'node:async_hooks';
 import { generateKeyPairSync } from 'node:crypto';
-import dns from 'node:dns';
+import { lookup } from 'node:dns';
 import { closeSync, ftruncateSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { Socket } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readCapFile } from '../../cli/cap-warning.ts';
@@ -28,18 +29,18 @@ export type Report = {
   mutants: { judged: number; taken: number; refused: number; forgeriesTaken: number };
   longestMs: { ms: number; of: string };
   peakMiB: number;
-  connections: number;
+  /** Sockets, pipes, look-ups of names and child processes that were made while messages were judged. */
+  outward: string[];
+  /** The same for a connection and a look-up that are made afterwards on purpose: whether it would have shown. */
+  shown: string[];
 };
 
 type Random = { below: (most: number) => number };
 
-let connections = 0;
-const refuseConnection = (): never => {
-  connections += 1;
-  throw new Error('a connection was opened');
-};
-Socket.prototype.connect = refuseConnection;
-dns.lookup = refuseConnection as unknown as typeof dns.lookup;
+/** What Node makes for whoever wants to reach out of the process; reading a file as a whole is `FSREQ…`. */
+const OUTWARD = /^(TCP|UDP|TLS|PIPE|PROCESS|GETADDRINFO|GETNAMEINFO|QUERY|HTTP)/;
+let outward: string[] = [];
+const guard = createHook({ init: (_id, type) => void (OUTWARD.test(type) && outward.push(type)) }).enable();
 
 const keys = generateKeyPairSync('rsa', {
   modulusLength: 2048,
@@ -98,9 +99,21 @@ for (let index = 0; index < mutantsWanted; index += 1) {
   if (signed !== null && signed !== trueText) mutants.forgeriesTaken += 1;
 }
 const peakMiB = Math.round(process.resourceUsage().maxRSS / 1024);
+const whileJudging = outward;
+const shown = await reachingOut();
+guard.disable();
 process.stdout.write(
-  `${JSON.stringify({ hostile, mutants, longestMs, peakMiB, connections } satisfies Report)}\n`,
+  `${JSON.stringify({ hostile, mutants, longestMs, peakMiB, outward: whileJudging, shown } satisfies Report)}\n`,
 );
+
+/** What the guard sees of one connection and one look-up of a name. */
+async function reachingOut(): Promise<string[]> {
+  outward = [];
+  const socket = connect(9, '127.0.0.1').on('error', () => undefined);
+  await new Promise<void>((done) => lookup('localhost', () => done()));
+  socket.destroy();
+  return outward;
+}
 
 function verifiedText(xml: string): string {
   const { signed } = judge('the signed message', Buffer.from(xml));

@@ -29,6 +29,7 @@ export function faultOf(program: Command, line: readonly string[]): string | nul
   const options = [...command.options, ...program.options];
   const unknown = words
     .filter((word) => word.startsWith('-'))
+    .map((word) => word.replace(/^(--[\w-]+)=.*$/, '$1'))
     .find((word) => word !== '--help' && !options.some(({ short, long }) => [short, long].includes(word)));
   return unknown === undefined ? null : `no option ${unknown}`;
 }

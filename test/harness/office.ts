@@ -1,7 +1,8 @@
 /** An office with people of authority, for tests of actual warnings: an administrator, and whoever is granted something. */
 import type { Database } from '../../db/database.ts';
-import { readOperator } from '../../db/operators.ts';
+import { sayServing } from '../../db/kinds.ts';
 import type { Operator, Role } from '../../domain/authority.ts';
+import { workerSign } from '../../domain/watchdog.ts';
 import {
   approveDraft,
   createDraft,
@@ -9,7 +10,7 @@ import {
   publishDraft,
   type DraftContent,
 } from '../../operations/drafts.ts';
-import { addFirstOperator, addOperator, grantRole } from '../../operations/operators.ts';
+import { addFirstOperator, addOperator, authenticate, grantRole } from '../../operations/operators.ts';
 import { readRulePack } from '../../operations/rule-packs.ts';
 
 const pack = await readRulePack();
@@ -33,22 +34,33 @@ export type Office = {
 /** Opens an office over a tree that is planted; `root` is where people are hired who are hired for everything. */
 export async function openOffice(database: Database, root = '城'): Promise<Office> {
   const first = await addFirstOperator(database, '管理员');
-  const administrator = { operator: await named(database, first.operatorId), token: first.token };
+  const administrator = await named(database, first.token);
+  await serveActual(database);
   return {
     administrator,
     hire: async (name, role, area = root, highestLevel = 'red', hazards = []) => {
-      const { operatorId, token } = await addOperator(database, administrator.operator, { name });
+      const { token } = await addOperator(database, administrator.operator, { name });
       await grantRole(database, administrator.operator, name, { role, area, highestLevel, hazards });
-      return { operator: await named(database, operatorId), token };
+      return named(database, token);
     },
-    again: ({ operator }) => named(database, operator.operatorId),
+    again: ({ token }) => authenticate(database, token),
   };
 }
 
-async function named(database: Database, operatorId: number): Promise<Operator> {
-  const operator = await readOperator(database, operatorId);
-  if (!operator) throw new Error(`there is no operator ${operatorId}`);
-  return operator;
+/** A worker of actual warnings with a sender that lives for as long as the test: without one nothing is published. */
+export async function serveActual(database: Database, senders: string[] = ['smtp']): Promise<void> {
+  const name = workerSign('actual', 'of the office');
+  await database.query(
+    `insert into liveness (name, at) values ($1, clock_timestamp() + interval '1 day')
+     on conflict (name) do update set at = excluded.at`,
+    [name],
+  );
+  const said = { namespace: 'default-actual', publicUrl: 'https://warning.example', senders };
+  await sayServing(database, { name, kind: 'actual', part: 'worker', ...said });
+}
+
+async function named(database: Database, token: string): Promise<Colleague> {
+  return { operator: await authenticate(database, token), token };
 }
 
 /** What a draft says, unless the test says otherwise. */

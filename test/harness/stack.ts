@@ -51,6 +51,8 @@ export async function startStack(
     allHttp?: boolean;
     /** Further variables of the configuration. */
     variables?: Record<string, string>;
+    /** Fills the database before the stand-ins begin, and says what they need of it. */
+    prepare?: (database: Database, directory: string) => Promise<Pick<SandboxOptions, 'cast'>>;
   } = {},
 ): Promise<Stack> {
   const database = await testDatabase(name);
@@ -59,7 +61,9 @@ export async function startStack(
   const secret = 'a gateway secret of the tests';
   const webPort = await freePort();
   const publicUrl = `http://127.0.0.1:${webPort}`;
+  const prepared = await options.prepare?.(database, directory);
   const sandbox = await startSandbox({
+    ...prepared,
     directory,
     repliesUrl: `${publicUrl}/gateway/replies`,
     secret,

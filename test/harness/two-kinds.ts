@@ -11,6 +11,7 @@ import { Client, Connection } from '@temporalio/client';
 import { startInstallation, type Installation, type InstallationInput } from '../../cli/installation.ts';
 import { openDatabase, type Database } from '../../db/database.ts';
 import type { WarningKind } from '../../domain/kinds.ts';
+import { workerSign } from '../../domain/watchdog.ts';
 import { CHANNELS, resolveRules, type Channel, type RulePack } from '../../domain/rules.ts';
 import { publishWarning } from '../../operations/publish.ts';
 import { readRulePack } from '../../operations/rule-packs.ts';
@@ -118,6 +119,9 @@ export async function startKindsSite(name: string): Promise<KindsSite> {
   };
   const pack = await everyChannelFirst();
   const office = await openOffice(database);
+  // Real workers serve here: nobody stands in for them.
+  for (const table of ['serving', 'liveness'])
+    await database.query(`delete from ${table} where name = $1`, [workerSign('actual', 'of the office')]);
   const author = (await office.hire('值班员甲', 'author')).operator;
   const releaser = (await office.hire('带班领导乙', 'releaser')).operator;
   const clients: Client[] = [];

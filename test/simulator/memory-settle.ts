@@ -1,12 +1,12 @@
 /** Settling a slice in the memory database, as db/settlements.ts does it. */
 import { classOf } from '../../domain/results.ts';
-import type { PageHead, SettledSlice } from '../../domain/store.ts';
+import { notAfter, type PageHead, type SettledSlice } from '../../domain/store.ts';
 import type { MemoryDatabase, Transaction } from './memory-database.ts';
 import { newLetter } from './memory-letters.ts';
 import { addressKey, cellLetterPriority, deliveryKey, type ClaimRow } from './memory-tables.ts';
 
-export async function settle(db: MemoryDatabase, tx: Transaction, settled: SettledSlice): Promise<void> {
-  const { page, first, letter } = settled;
+export async function settle(db: MemoryDatabase, tx: Transaction, sent: SettledSlice): Promise<void> {
+  const { page, first } = sent;
   await tx.statement();
   if (!db.sabotage.settlementUnlocked) await tx.lock(`page ${page.pageId}`);
   await tx.lock(`claim ${page.pageId} ${first}`);
@@ -15,6 +15,8 @@ export async function settle(db: MemoryDatabase, tx: Transaction, settled: Settl
   if (!mine || mine.settledAt !== null) return;
   const settledAt = db.now;
   tx.write(() => (mine.settledAt = settledAt));
+  const settled = notAfter(sent, settledAt);
+  const { letter } = settled;
   await insertOutcomes(db, tx, settled);
   await insertRetries(db, tx, settled);
   await settleKeys(db, tx, settled);

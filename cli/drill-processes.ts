@@ -1,0 +1,92 @@
+/** The processes of one drill: stand-ins, web and worker, kept alive by whoever conducts it. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { instanceOf } from '../runtime/places.ts';
+import { endLeftovers, supervise, type Supervised } from '../runtime/supervisor.ts';
+import type { Environment } from './context.ts';
+import { drillEnvironment, type DrillEnvironmentInput } from './drill-environment.ts';
+import {
+  ENTRY,
+  keptPort,
+  readEnvironment,
+  ROOM_FOR_YOUNG,
+  standInVariables,
+  writeEnvironment,
+} from './installation.ts';
+
+/** Where a drill keeps its ledger and its logs, and where it is written down who runs. */
+export function drillDirectory(env: Environment, schema: string): string {
+  const { directory } = instanceOf({ purpose: env['FENGHUO_INSTANCE'] ?? 'up', env });
+  return join(directory, 'drills', schema);
+}
+
+/** Ends what a conductor that was killed left behind: two workers never serve one drill. */
+export async function endOldProcesses(directory: string, log: (line: string) => void): Promise<void> {
+  await endLeftovers(join(directory, 'processes'), log);
+}
+
+/** The environment of the drill's processes, with the ports of an earlier run: links that were sent lead to them. */
+export async function readyEnvironment(
+  directory: string,
+  input: Omit<DrillEnvironmentInput, 'webPort' | 'standIns'>,
+): Promise<Record<string, string>> {
+  mkdirSync(join(directory, 'logs'), { recursive: true });
+  const kept = readEnvironment(directory);
+  const standIns = await standInVariables(kept, join(directory, 'ledger'));
+  const webPort = await keptPort(kept['FENGHUO_PUBLIC_URL']);
+  const environment = drillEnvironment({ ...input, webPort, standIns });
+  writeEnvironment(directory, { ...standIns, FENGHUO_PUBLIC_URL: environment['FENGHUO_PUBLIC_URL'] ?? '' });
+  return environment;
+}
+
+export type DrillProcesses = {
+  /** Answers and sends. */
+  serve(): Promise<void>;
+  /** People who answer. */
+  populate(variables: Record<string, string>): Promise<void>;
+  stop(): Promise<void>;
+};
+
+/**
+ * Nothing is started yet. `account`, where people agreed: the variables that name the account which reaches them. The worker sends by it
+ * as well, and what those people answer comes to a web process of its own.
+ */
+export function drillProcesses(
+  directory: string,
+  environment: Record<string, string>,
+  log: (line: string) => void,
+  account: Record<string, string> | null = null,
+): DrillProcesses {
+  const started: Supervised[] = [];
+  const run = (name: string, args: string[], extra: Record<string, string> = {}) => {
+    const process = supervise({
+      ...{ name, file: ENTRY, args, log },
+      env: { ...environment, ...extra },
+      logFile: join(directory, 'logs', `${name}.log`),
+      recordsDirectory: join(directory, 'processes'),
+    });
+    started.push(process);
+    return process;
+  };
+  const roomy = { NODE_OPTIONS: ROOM_FOR_YOUNG };
+  return {
+    serve: async () => {
+      const all = [
+        run('web', ['web', '--kind', 'exercise'], roomy),
+        ...(account
+          ? [
+              run('web-people', ['web', '--kind', 'drill'], { ...roomy, ...account }),
+              run('worker', ['worker', '--kind', 'drill'], { ...roomy, ...account }),
+            ]
+          : [run('worker', ['worker', '--kind', 'exercise'], roomy)]),
+      ];
+      await Promise.all(all.map((process) => process.ready()));
+    },
+    populate: (variables) => run('sandbox', ['sandbox'], variables).ready(),
+    stop: async () => {
+      // The worker first: it hands nothing to stand-ins that are gone.
+      await started.find(({ name }) => name === 'worker')?.stop();
+      await Promise.all(started.map((process) => process.stop()));
+    },
+  };
+}
