@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ENTRY } from '../cli/installation.ts';
 import { run, type Ran } from '../cli/testing.ts';
 import type { Database } from '../db/database.ts';
+import { lockSchedule } from '../db/drill-schedules.ts';
 import { dropDrillSchema } from '../db/drill-schema.ts';
 import { wishDrill } from '../operations/drill-schedules.ts';
 import { waitUntil } from '../runtime/processes.ts';
@@ -178,8 +179,26 @@ describe('a time that comes', () => {
     const id = await add('--seed', '7');
     const scheduleId = Number(id.slice(2));
     const dueAt = Date.now();
-    const asked = await Promise.all(Array.from({ length: 8 }, () => wishDrill(live, { scheduleId, dueAt })));
-    expect(new Set(asked.map((occasion) => occasion?.drillId)).size).toBe(1);
+    const held: { asking: ReturnType<typeof wishDrill>[] } = { asking: [] };
+    // All of them, and another time of the schedule, stand before the decision at the same moment.
+    await live.transaction(async (sql) => {
+      await lockSchedule(sql, scheduleId);
+      held.asking = [0, 0, 0, 500].map((ms) => wishDrill(live, { scheduleId, dueAt: dueAt + ms }));
+      await waitUntil(
+        async () => {
+          const waiting = await live.query(
+            `select from pg_stat_activity where wait_event_type = 'Lock' and query like '%drill_schedules%'`,
+          );
+          return waiting.length === 4;
+        },
+        { deadlineMs: 10_000, what: 'all to wait for each other' },
+      );
+    });
+    const [first, ...same] = await Promise.all(held.asking);
+    const [second] = same.splice(-1);
+    expect(new Set(same.map((one) => one?.drillId))).toEqual(new Set([first?.drillId]));
+    // Whichever of the two times came first has the drill.
+    expect([first?.skipped, second?.skipped].sort()).toEqual([null, 'still running'].sort());
     expect(await drillsOf(id)).toHaveLength(1);
     expect(await wishDrill(live, { scheduleId, dueAt: dueAt + 1_000 })).toMatchObject({
       drillId: null,
