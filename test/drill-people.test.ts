@@ -149,28 +149,20 @@ describe('a list that cannot be used', () => {
     await nothingIsThere();
   });
 
-  it.each([
-    ['names nobody', 'reference,agreed_on\n', 'names nobody'],
-    ['lacks the day of the agreement', 'reference\n乡一0\n', 'agreed_on'],
-    ['is no text', 'PK\u0003\u0004', 'Excel'],
-  ])('%s', async (_, text, says) => {
-    const ran = await drill('run', scenario, '--with-people', await file('short.csv', text));
-    expect(ran).toMatchObject({ code: 2, stderr: expect.stringContaining(says) as string });
-    await nothingIsThere();
-  });
-
-  it('is of no use at another speed, or without an account', async () => {
+  it('is of no use empty, without a day, as another kind of file, at another speed, or without an account', async () => {
     const people = await file('good.csv', list(good));
-    const fast = await drill('run', scenario, '--with-people', people, '--speed', '60');
-    expect(fast).toMatchObject({ code: 2, stderr: expect.stringContaining('speed of life') as string });
-    const known = environment;
-    environment = { ...known, FENGHUO_DRILL_ENV_FILE: '' };
-    const without = await drill('run', scenario, '--with-people', people);
-    expect(without).toMatchObject({ code: 2, stderr: expect.stringContaining('is not set') as string });
-    environment = { ...known, FENGHUO_DRILL_ENV_FILE: await file('open.env', envFile(), 0o644) };
-    const open = await drill('run', scenario, '--with-people', people);
-    expect(open).toMatchObject({ code: 2, stderr: expect.stringContaining('chmod 600') as string });
-    environment = known;
+    const run = (listed: string, env: NodeJS.ProcessEnv = {}, ...words: string[]) =>
+      begin(['run', scenario, '--with-people', listed, ...words], { ...environment, ...env }).done;
+    const cases: [says: string, ran: Promise<Ran>][] = [
+      ['names nobody', run(await file('empty.csv', 'reference,agreed_on\n'))],
+      ['agreed_on', run(await file('short.csv', 'reference\n乡一0\n'))],
+      ['Excel', run(await file('book.csv', 'PK\u0003\u0004'))],
+      ['speed of life', run(people, {}, '--speed', '60')],
+      ['is not set', run(people, { FENGHUO_DRILL_ENV_FILE: '' })],
+      ['chmod 600', run(people, { FENGHUO_DRILL_ENV_FILE: await file('open.env', envFile(), 0o644) })],
+    ];
+    for (const [says, ran] of cases)
+      expect(await ran).toMatchObject({ code: 2, stderr: expect.stringContaining(says) as string });
     await nothingIsThere();
   });
 
@@ -184,21 +176,18 @@ describe('a list that cannot be used', () => {
     const actual = { ...exercise, FENGHUO_GATEWAY_URL: undefined, FENGHUO_CHANNELS: 'live' } as const;
     await bindToKind(exercise, live);
     await bindToKind({ ...actual, FENGHUO_GATEWAY_SECRET: 'a secret of what is live and real' }, live);
-    const known = environment;
-    for (const [line, variable] of [
-      ['FENGHUO_GATEWAY_URL=http://stand-in.example', 'FENGHUO_GATEWAY_URL'],
-      ['FENGHUO_GATEWAY_SECRET=a secret of what is live and real', 'FENGHUO_GATEWAY_SECRET'],
-    ] as const) {
-      const mixed = envFile()
+    const mixed = async (variable: string, line: string) => {
+      const lines = envFile()
         .split('\n')
-        .map((own) => (own.startsWith(`${variable}=`) ? line : own))
-        .join('\n');
-      environment = { ...known, FENGHUO_DRILL_ENV_FILE: await file(`mixed-${variable}.env`, mixed) };
-      const ran = await drill('run', scenario, '--with-people', people);
-      expect(ran.code).toBe(4);
-      expect(ran.stderr).toContain(variable);
-    }
-    environment = known;
+        .map((own) => (own.startsWith(`${variable}=`) ? line : own));
+      const env = { ...environment, FENGHUO_DRILL_ENV_FILE: await file(`${variable}.env`, lines.join('\n')) };
+      const ran = await begin(['run', scenario, '--with-people', people], env).done;
+      expect(ran).toMatchObject({ code: 4, stderr: expect.stringContaining(variable) as string });
+    };
+    await Promise.all([
+      mixed('FENGHUO_GATEWAY_URL', 'FENGHUO_GATEWAY_URL=http://stand-in.example'),
+      mixed('FENGHUO_GATEWAY_SECRET', 'FENGHUO_GATEWAY_SECRET=a secret of what is live and real'),
+    ]);
     await nothingIsThere();
   });
 });
@@ -213,7 +202,7 @@ describe('a drill with people who agreed', () => {
 
   beforeAll(async () => {
     const people = await file('people.csv', list);
-    const first = begin('run', scenario, '--with-people', people);
+    const first = begin(['run', scenario, '--with-people', people]);
     const row = await waitUntil(
       async () => {
         const [found] = await live.query<{ name: string; schema: string | null }>(
@@ -236,6 +225,10 @@ describe('a drill with people who agreed', () => {
     first.child.kill('SIGKILL');
     await first.done;
     const running = drill('resume', name);
+    await waitUntil(async () => (await live.query(`select from ${schema}.drill_gaps`)).length > 0, {
+      deadlineMs: 40_000,
+      what: 'the drill to go on',
+    });
     await waitUntil(async () => (await answeredBy()).length === 3 && (await allTold()), {
       deadlineMs: 40_000,
       what: 'those who agreed to have answered, and everybody to be told',
@@ -444,9 +437,9 @@ async function nothingIsThere(): Promise<void> {
 type Ran = { code: number | null; stdout: string; stderr: string };
 
 /** A command of `drill` in a process of its own. */
-function begin(...words: string[]): { child: ChildProcess; done: Promise<Ran> } {
+function begin(words: string[], env = environment): { child: ChildProcess; done: Promise<Ran> } {
   const child = fork(ENTRY, ['drill', ...words], {
-    ...{ env: environment, execArgv: [] },
+    ...{ env, execArgv: [] },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   const ran: Ran = { code: null, stdout: '', stderr: '' };
@@ -456,7 +449,7 @@ function begin(...words: string[]): { child: ChildProcess; done: Promise<Ran> } 
 }
 
 function drill(...words: string[]): Promise<Ran> {
-  return begin(...words).done;
+  return begin(words).done;
 }
 
 async function messagesIn(ledger: string): Promise<LedgerMessage[]> {

@@ -237,9 +237,8 @@ describe('a time that comes', () => {
 describe('with whoever asks and whoever conducts killed', () => {
   it('a time leads to exactly one drill, which ends, and whose report is kept', async () => {
     // What was asked for before is not begun beside an actual warning.
-    const [waiting] = await live.query<{ id: number }>(
-      `select id from drills where status = 'preparing' order by id limit 1`,
-    );
+    const before = await add();
+    const waiting = await wishDrill(live, { scheduleId: Number(before.slice(2)), dueAt: Date.now() });
     const close = await openActual();
     const id = await add('--speed', '600');
     const [conductor, first] = await Promise.all([started('drill', 'serve'), started('worker')]);
@@ -247,7 +246,7 @@ describe('with whoever asks and whoever conducts killed', () => {
       async () => {
         const [row] = await live.query<{ status: string; reason: string }>(
           'select status, stop_reason as reason from drills where id = $1',
-          [waiting?.id],
+          [waiting?.drillId],
         );
         return row?.status === 'stopped' && row.reason.includes('actual warning');
       },
