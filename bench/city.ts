@@ -14,6 +14,7 @@ import type { Bench, BenchContext, CityWide, Figures, Kill, Result, Verdict } fr
 import { rounded } from './measure.ts';
 import { endWarning } from './rounds.ts';
 import { databaseSettings, startSite, type Site } from './site.ts';
+import { anotherIncident } from '../test/harness/small-tree.ts';
 
 /** At a speed of 20 the ladder's five minutes are 15 seconds. */
 const FULL = { area: '重庆市', under: null, speed: 20, killAfterMs: 6_000 };
@@ -97,6 +98,7 @@ async function plantCity(context: BenchContext, { database }: Site, { under }: S
 }
 
 async function issue(site: Site, { area, speed }: Size): Promise<{ warningId: number; issuedAt: number }> {
+  await anotherIncident(site.database);
   const { warningId } = await issueWarning(site.database, {
     hazard: '暴雨',
     level: 'red',

@@ -38,6 +38,8 @@ export async function rulePackBy(site: Site, channel: Channel): Promise<string> 
     ladder: pack.levels.red.ladder.map((rung) => ({ ...rung, by: rung.by.length > 0 ? by : [] })),
     digest: { ...pack.levels.red.digest, by },
     endReport: { ...pack.levels.red.endReport, by },
+    // Every round is a first one.
+    repeated: undefined,
   };
   const file = join(site.installation.services.dataDirectory, `by-${channel}.yaml`);
   // JSON is YAML.
