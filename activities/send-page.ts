@@ -8,30 +8,16 @@
 import { consequence } from '../domain/delivery.ts';
 import { channelRefusal } from '../domain/guard.ts';
 import type { WarningKind } from '../domain/kinds.ts';
-import { answerNumber, answerToken, recipientName, type AnswerKeys } from '../domain/links.ts';
 import type { ChannelPort, OutgoingMessage, SendResult } from '../domain/ports.ts';
-import type {
-  ClaimedDelivery,
-  ClaimedSlice,
-  Companion,
-  PageStore,
-  SettledSlice,
-  Settlement,
-} from '../domain/store.ts';
+import type { ClaimedDelivery, ClaimedSlice, PageStore, SettledSlice, Settlement } from '../domain/store.ts';
 import { classOf } from '../domain/results.ts';
-import type { Channel } from '../domain/rules.ts';
-import { inParts, render } from '../domain/texts.ts';
+import { composeMessage, type Composing } from './compose-message.ts';
 
-export type SendPageDependencies = {
+export type SendPageDependencies = Composing & {
   store: PageStore;
   /** The kind of warning this worker sends; a page of the other kind is refused for good. */
   serves: WarningKind;
   channel: ChannelPort;
-  keys: AnswerKeys;
-  /** Where answer pages are reached from outside. */
-  publicUrl: string;
-  /** The same for people who agreed to a drill, whom others answer to. @default publicUrl */
-  agreedUrl?: string;
   /** Milliseconds of a clock that never jumps. */
   monotonic: () => number;
   pause: (ms: number) => Promise<void>;
@@ -142,7 +128,7 @@ async function settleOne(
 ): Promise<Settlement> {
   const without = withoutSending(dependencies, slice, delivery, stopAt);
   if (without) return without;
-  const message = messageOf(dependencies, slice, delivery);
+  const message = composeMessage(dependencies, slice, delivery);
   let notFound = false;
   if (delivery.possibleDuplicate) {
     const instead = await insteadOfAgain(dependencies.channel, slice, delivery, message);
@@ -251,75 +237,6 @@ async function handOver(channel: ChannelPort, message: OutgoingMessage): Promise
     // A port never throws for what a provider does; whatever this is, the message may be out.
     return { outcome: 'unknown', reason: 'defect' };
   }
-}
-
-/** What another warning says to the same person, with the number, or the link, that answers it alone. */
-function alongside(
-  dependencies: SendPageDependencies,
-  { page, warning }: ClaimedSlice,
-  delivery: ClaimedDelivery,
-  companion: Companion,
-): string {
-  const { keys } = dependencies;
-  const number = answerNumber(keys, companion.warningId, recipientName(page.audience, delivery.recipientId));
-  const links = linksOf(dependencies, page.channel, delivery, companion.deliveryId);
-  return render(
-    { ...companion, kind: warning.kind },
-    { ...delivery, bridge: null, toldBefore: null, carried: false, purpose: 'rung', number, ...links },
-  ).text;
-}
-
-/** The answer page's link, where the channel may hold one. Who gets an SMS answers by writing back, and may use the page as well. */
-function linksOf(
-  { channel: port, keys, publicUrl, agreedUrl = publicUrl }: SendPageDependencies,
-  channel: Channel,
-  { address, synthetic }: Pick<ClaimedDelivery, 'address' | 'synthetic'>,
-  deliveryId: number,
-): { link: string | null; orLink: string | null } {
-  const may = address !== null && (port.links?.(address, synthetic) ?? channel === 'email');
-  const link = may ? `${synthetic ? publicUrl : agreedUrl}/a/${answerToken(keys, deliveryId)}` : null;
-  return channel === 'sms' ? { link: null, orLink: link } : { link, orLink: null };
-}
-
-function messageOf(
-  dependencies: SendPageDependencies,
-  slice: ClaimedSlice,
-  delivery: ClaimedDelivery,
-): OutgoingMessage {
-  const { page, warning } = slice;
-  const number = answerNumber(
-    dependencies.keys,
-    page.warningId,
-    recipientName(page.audience, delivery.recipientId),
-  );
-  const links = linksOf(dependencies, page.channel, delivery, delivery.deliveryId);
-  const { subject, text: own } = render(
-    { ...warning, warningId: page.warningId, superseded: warning.status === 'superseded' },
-    { ...delivery, purpose: page.purpose, number, ...links },
-  );
-  const whole = [
-    own,
-    ...delivery.companions.map((companion) => alongside(dependencies, slice, delivery, companion)),
-  ].join('\n\n');
-  const text = page.channel === 'sms' ? inParts(warning, delivery.language, whole) : whole;
-  return {
-    deliveryId: String(delivery.deliveryId),
-    attempt: delivery.attempt,
-    warningId: String(page.warningId),
-    level: warning.level,
-    kind: warning.kind,
-    synthetic: delivery.synthetic,
-    expiresAt: warning.expiresAt,
-    ...(delivery.earlierAt !== null && { earlierAt: delivery.earlierAt }),
-    ...(delivery.otherIds && { otherIds: delivery.otherIds }),
-    address: delivery.address ?? '',
-    language: delivery.language,
-    subject,
-    text,
-    parameters: { text, number },
-    exercise:
-      warning.kind === 'exercise' ? { step: `${page.purpose} ${page.step}`, speed: warning.speed } : null,
-  };
 }
 
 function settlementOf(

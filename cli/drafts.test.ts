@@ -1,59 +1,24 @@
 /** An actual warning at the command line, from the first operator to the retraction: what people type, against PostgreSQL. No worker runs. */
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../db/database.ts';
-import { sayServing } from '../db/kinds.ts';
-import { beat } from '../db/liveness.ts';
-import { workerSign } from '../domain/watchdog.ts';
-import { testDatabase } from '../test/database.ts';
-import { pastTriggers } from '../test/harness/office.ts';
-import { plantSmallTree } from '../test/harness/small-tree.ts';
-import { run, type Ran } from './testing.ts';
+import { commandsIn } from '../test/harness/commands.ts';
+import { pastTriggers, serveActual } from '../test/harness/office.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'fenghuo-drafts-'));
 const REQUEST = ['--hazard', '暴雨', '--level', 'red', '--area', '区/乡一', '--expires', '+6h', '--actual'];
-const WORKER = workerSign('actual', 'test');
 
 let database: Database;
-let env: Record<string, string>;
-const tokens: Record<string, string> = {};
-
-beforeAll(async () => {
-  database = await testDatabase('cli_drafts');
-  env = {
-    DATABASE_URL: process.env['DATABASE_URL'] ?? '',
-    FENGHUO_SCHEMA: database.schema,
-    FENGHUO_SECRET: 'x'.repeat(32),
-    FENGHUO_DATA_DIR: directory,
-  };
-  await plantSmallTree(database);
-});
-afterAll(async () => {
-  await database.close();
-  rmSync(directory, { recursive: true });
-});
-
-/** What this operator types; without a name nobody is logged in. */
-const as = (name: string | null, ...argv: string[]): Promise<Ran> =>
-  run(argv, { ...env, ...(name === null ? {} : { FENGHUO_TOKEN: tokens[name] ?? '' }) });
-
 type Shape = Record<string, unknown> & { id: string; hash: string; warning: string; token: string };
 
-async function json(name: string | null, ...argv: string[]): Promise<Shape> {
-  const ran = await as(name, ...argv, '--json');
-  expect(ran, ran.stderr).toMatchObject({ code: 0, stderr: '' });
-  return JSON.parse(ran.stdout) as Shape;
-}
+const { directory, tokens, as, json, refused, ...commands } = commandsIn<Shape>('cli_drafts');
+beforeAll(async () => {
+  database = await commands.open();
+});
+afterAll(() => commands.close());
 
 /** The code of the refusal and the exit code. */
-async function refusal(name: string | null, ...argv: string[]): Promise<string> {
-  const ran = await as(name, ...argv, '--json');
-  expect(ran.stdout).toBe('');
-  const { error } = JSON.parse(ran.stderr) as { error: { code: string } };
-  return `${error.code} ${ran.code}`;
-}
+const refusal = async (name: string | null, ...argv: string[]) => (await refused(name, ...argv)).is;
 
 async function hire(name: string, ...grant: string[]): Promise<void> {
   tokens[name] = (await json('管理员', 'operator', 'add', name)).token;
@@ -95,7 +60,7 @@ describe.sequential('an office goes live', () => {
     expect((await as(null, 'whoami')).stdout).toMatch(
       /^张三\n {2}#\d+ author · 城\/区\/乡一 · up to red · all hazards/,
     );
-    const kept = (await import('./token.ts')).tokenFile(env);
+    const kept = (await import('./token.ts')).tokenFile(commands.environment());
     expect(statSync(kept).mode & 0o777).toBe(0o600);
     expect(await as(null, 'logout')).toMatchObject({ code: 0 });
     expect((await as(null, 'whoami')).stdout).toContain('Nobody is logged in');
@@ -136,11 +101,7 @@ describe.sequential('an actual warning', () => {
     expect(await refusal('张三', 'warning', 'approve', 'D1', '--confirm', hash)).toBe('self-approval 4');
     expect(await refusal('王五', 'warning', 'approve', 'D1', '--confirm', hash)).toBe('no-authority 4');
     expect(await refusal('张三', 'warning', 'publish', 'D1', '--confirm', 'D1')).toBe('not-ready 4');
-    await beat(database, WORKER);
-    await sayServing(database, {
-      ...{ name: WORKER, kind: 'actual', part: 'worker', senders: ['smtp'], namespace: 'default-actual' },
-      publicUrl: 'https://warning.example',
-    });
+    await serveActual(database);
     expect(await refusal('张三', 'warning', 'publish', 'D1', '--confirm', 'D1')).toBe('not-approved 4');
     const edited = await json(
       '张三',

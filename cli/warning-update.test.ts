@@ -1,54 +1,14 @@
 /** `warning update`, `cancel` and `retract` as people type them, for Exercises and for actual warnings, against PostgreSQL. No worker runs. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../db/database.ts';
-import { sayServing } from '../db/kinds.ts';
-import { beat } from '../db/liveness.ts';
-import { workerSign } from '../domain/watchdog.ts';
-import { testDatabase } from '../test/database.ts';
+import { commandsIn } from '../test/harness/commands.ts';
 import { openOffice } from '../test/harness/office.ts';
-import { plantSmallTree } from '../test/harness/small-tree.ts';
-import { run, type Ran } from './testing.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'fenghuo-updates-'));
-const WORKER = workerSign('actual', 'test');
 const REQUEST = ['--hazard', '暴雨', '--level', 'red', '--area', '区/乡一', '--expires', '+6h'];
 
 let database: Database;
-let env: Record<string, string>;
-const tokens: Record<string, string> = {};
-
-beforeAll(async () => {
-  database = await testDatabase('cli_updates');
-  env = {
-    DATABASE_URL: process.env['DATABASE_URL'] ?? '',
-    FENGHUO_SCHEMA: database.schema,
-    FENGHUO_SECRET: 'x'.repeat(32),
-    FENGHUO_DATA_DIR: directory,
-  };
-  await plantSmallTree(database);
-  const office = await openOffice(database);
-  tokens['author'] = (await office.hire('张三', 'author')).token;
-  tokens['releaser'] = (await office.hire('李四', 'releaser')).token;
-  tokens['other releaser'] = (await office.hire('孙七', 'releaser')).token;
-  tokens['duty'] = (await office.hire('王五', 'duty officer')).token;
-  await beat(database, WORKER);
-  await sayServing(database, {
-    ...{ name: WORKER, kind: 'actual', part: 'worker', senders: ['smtp'], namespace: 'default-actual' },
-    publicUrl: 'https://warning.example',
-  });
-});
-afterAll(async () => {
-  await database.close();
-  rmSync(directory, { recursive: true });
-});
-
-/** What somebody types; null is nobody. */
-const as = (name: string | null, ...argv: string[]): Promise<Ran> =>
-  run(argv, { ...env, ...(name === null ? {} : { FENGHUO_TOKEN: tokens[name] ?? '' }) });
-
 type Shape = Record<string, unknown> & {
   id: string;
   hash: string;
@@ -58,19 +18,17 @@ type Shape = Record<string, unknown> & {
   correction: { zh: string; en: string };
 };
 
-async function json(name: string | null, ...argv: string[]): Promise<Shape> {
-  const ran = await as(name, ...argv, '--json');
-  expect(ran, ran.stderr).toMatchObject({ code: 0, stderr: '' });
-  return JSON.parse(ran.stdout) as Shape;
-}
+const { directory, tokens, as, json, refused, ...commands } = commandsIn<Shape>('cli_updates');
+beforeAll(async () => {
+  database = await commands.open();
+  const office = await openOffice(database);
+  tokens['author'] = (await office.hire('张三', 'author')).token;
+  tokens['releaser'] = (await office.hire('李四', 'releaser')).token;
+  tokens['other releaser'] = (await office.hire('孙七', 'releaser')).token;
+  tokens['duty'] = (await office.hire('王五', 'duty officer')).token;
+});
+afterAll(() => commands.close());
 
-/** The code of the refusal, its exit code, and its sentence. */
-async function refused(name: string | null, ...argv: string[]) {
-  const ran = await as(name, ...argv, '--json');
-  expect(ran.stdout).toBe('');
-  const { error } = JSON.parse(ran.stderr) as { error: { code: string; sentence: string } };
-  return { is: `${error.code} ${ran.code}`, sentence: error.sentence };
-}
 const refusal = async (name: string | null, ...argv: string[]) => (await refused(name, ...argv)).is;
 
 const shown = async (id: string) =>

@@ -41,10 +41,12 @@ const MS = (instant: string) => `floor(extract(epoch from ${instant}) * 1000)::f
 /** The lock of a drill as `pg_locks` shows it: two numbers, of which the first stands for the schema. */
 const SCHEMA_KEY = `hashtext('drills ' || current_schema())`;
 
-const DRILL = `select d.id as "drillId", d.scenario, d.story, d.seed, d.speed, d.rule_pack as pack, d.area_ids as "areaIds",
+const drillWith = (
+  report: string,
+) => `select d.id as "drillId", d.scenario, d.story, d.seed, d.speed, d.rule_pack as pack, d.area_ids as "areaIds",
   d.schema_name as schema, d.status, ${MS('d.created_at')} as "createdAt", ${MS('d.started_at')} as "startedAt",
   ${MS('d.ended_at')} as "endedAt", d.stop_reason as "stopReason", ${MS('d.stop_asked_at')} as "stopAskedAt", d.fault,
-  d.with_people as "withPeople", d.report,
+  d.with_people as "withPeople", ${report} as report,
   exists (select from pg_locks l where l.locktype = 'advisory' and l.granted and l.objsubid = 2 and l.objid = d.id::bigint::oid
     and l.classid = (${SCHEMA_KEY}::bigint & 4294967295)::oid
     and l.database = (select oid from pg_database where datname = current_database())) as conducted
@@ -61,13 +63,13 @@ export async function insertDrill(sql: Sql, drill: NewDrill): Promise<number> {
 }
 
 export async function readDrill(sql: Sql, drillId: number): Promise<DrillRow | null> {
-  const [row] = await sql.query<DrillRow>(`${DRILL} where d.id = $1`, [drillId]);
+  const [row] = await sql.query<DrillRow>(`${drillWith('d.report')} where d.id = $1`, [drillId]);
   return row ?? null;
 }
 
-/** The newest first. */
+/** The newest first, without their reports: that of a city has more than a megabyte. */
 export async function readDrills(sql: Sql, most: number): Promise<DrillRow[]> {
-  return sql.query<DrillRow>(`${DRILL} order by d.id desc limit $1`, [most]);
+  return sql.query<DrillRow>(`${drillWith('null::jsonb')} order by d.id desc limit $1`, [most]);
 }
 
 export async function nameSchema(sql: Sql, drillId: number, schema: string | null): Promise<void> {

@@ -5,7 +5,7 @@
 import type { Database } from '../db/database.ts';
 import { readScenes } from '../db/drills.ts';
 import { readHeard, readUnitStates } from '../db/replays.ts';
-import { storyMsAt, type Gap } from '../domain/drill-clock.ts';
+import { storyMsAt } from '../domain/drill-clock.ts';
 import {
   agreementOf,
   type Agreement,
@@ -14,11 +14,10 @@ import {
   type UnitStory,
 } from '../domain/rehearsal/agreement.ts';
 import type { WarningRun } from '../domain/rehearsal/warning-run.ts';
-import type { RulePack } from '../domain/rules.ts';
 import { storyOf } from '../domain/scenario-story.ts';
-import type { Scenario } from '../domain/scenario.ts';
 import type { Instant } from '../domain/time.ts';
 import type { UnitId, UnitState } from '../domain/unit.ts';
+import type { CastInput } from './drill-cast.ts';
 import { setDatabaseStage, type DatabaseTree } from './rehearsal-database.ts';
 import { playOnce, type Stage } from './rehearsals.ts';
 import { replayWarning } from './replays.ts';
@@ -34,18 +33,8 @@ export type DrillAgreement = Omit<Agreement, 'differing'> & {
   differing: (Difference & { key: string; unit: string })[];
 };
 
-export type AgreementInput = {
-  scenario: Scenario;
-  pack: RulePack;
-  seed: number;
-  speed: number;
-  /** When the drill's story began, by our clock. */
-  startAt: Instant;
-  gaps?: readonly Gap[];
-};
-
 /** Compares each warning of a drill that has been issued with its rehearsal. `own` is the drill's schema. */
-export async function compareWithRehearsal(own: Database, input: AgreementInput): Promise<DrillAgreement[]> {
+export async function compareWithRehearsal(own: Database, input: CastInput): Promise<DrillAgreement[]> {
   const stage = await setDatabaseStage(own, { ...input, knownAt: input.startAt });
   const rehearsed = await rehearseStories(stage, input.seed);
   const scenes = await readScenes(own);
@@ -132,7 +121,7 @@ function rungsTaken(before: UnitState, after: UnitState, at: Instant): UnitStory
 async function readStories(
   own: Database,
   warningId: number,
-  { startAt, speed, scenario, gaps = [] }: AgreementInput,
+  { startAt, speed, scenario, gaps = [] }: CastInput,
 ): Promise<Map<UnitId, UnitStory>> {
   const clock = { startAt, speed, gaps, storyStartAt: Date.parse(scenario.startsAt) };
   const { issuedAt } = await requireWarning(own, warningId);

@@ -24,11 +24,13 @@ import type { Stage } from './rehearsals.ts';
 /** Lines written at a time. */
 const LINES_PER_WRITE = 5_000;
 
-type CastInput = {
+/** A drill as far as its people are concerned. */
+export type CastInput = {
   scenario: Scenario;
   pack: RulePack;
   seed: number;
   speed: number;
+  /** When its story began, by our clock. */
   startAt: Instant;
   /** @default none */
   gaps?: readonly Gap[];

@@ -174,6 +174,8 @@ async function update(
   const supersedesId = warningOf(stage, moment, of);
   const before = await readWarning(sql, supersedesId);
   if (!before) throw new RangeError(`W${supersedesId} is gone`);
+  // A busy machine may be late: what has run out by its time meanwhile is not updated any more.
+  if (before.status !== 'open' || before.expiresAt <= now) return issueInstead(stage, supersedesId, moment);
   const lastsMs = expires === undefined ? undefined : spanMs(expires);
   const { pack, warning } = await prepareUpdate(sql, before, {
     ...(level && { level }),
@@ -187,6 +189,20 @@ async function update(
     ...(lastsMs !== undefined && { expiresAt: now + lastsMs / drill.speed }),
     rules: rulesAt(drill, warning.level, moment),
   });
+}
+
+/** The update as a warning of its own, where it says how long it lasts; else what it was to change stays ended. */
+async function issueInstead(stage: Stage, endedId: number, moment: Moment): Promise<number> {
+  const { warnings } = storyOf(stage.drill.scenario);
+  const told = warnings.find(({ event }) => event === moment.event);
+  const expires = stage.drill.scenario.timeline[moment.event]?.update?.expires;
+  if (!told || expires === undefined) return endedId;
+  const { hazard, level, where, textZh, textEn } = told;
+  return issue(
+    stage,
+    { hazard, level, where: [...where], expires, ...(textZh && { textZh }), ...(textEn && { textEn }) },
+    moment,
+  );
 }
 
 /** The level's rules at the drill's speed, with the night where the story has it. */

@@ -5,12 +5,8 @@ import type { Database } from '../db/database.ts';
 import { readNow } from '../db/drills.ts';
 import type { RulePack } from '../domain/rules.ts';
 import { spanMs, type Scenario } from '../domain/scenario.ts';
-import {
-  compareWithRehearsal,
-  type AgreementInput,
-  type DrillAgreement,
-} from '../operations/drill-agreement.ts';
-import { castOf, writeCast } from '../operations/drill-cast.ts';
+import { compareWithRehearsal, type DrillAgreement } from '../operations/drill-agreement.ts';
+import { castOf, writeCast, type CastInput } from '../operations/drill-cast.ts';
 import { playScene } from '../operations/drill-play.ts';
 import type { Drill } from '../operations/drills.ts';
 import { generatePopulation } from '../operations/generate-population.ts';
@@ -59,7 +55,7 @@ failures:
 `;
 
 let stack: Stack;
-let drill: AgreementInput;
+let drill: CastInput;
 
 async function plant(database: Database): Promise<Scenario> {
   const register = await readRegister();

@@ -1,53 +1,16 @@
 /** Actual warnings by CAP, as people type them: file, draft, release, warning; then its Update and its Cancel, each once. No worker runs. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { run, type Ran } from '../../cli/testing.ts';
 import type { Database } from '../../db/database.ts';
-import { sayServing } from '../../db/kinds.ts';
-import { beat } from '../../db/liveness.ts';
 import { parseCapText } from '../../domain/cap/parse.ts';
-import { workerSign } from '../../domain/watchdog.ts';
-import { testDatabase } from '../database.ts';
+import { commandsIn } from '../harness/commands.ts';
 import { openOffice } from '../harness/office.ts';
-import { plantSmallTree } from '../harness/small-tree.ts';
 import { message, type Parts } from './messages.ts';
 
 const SENT = '2026-07-09T02:42:00+08:00';
-const WORKER = workerSign('actual', 'test');
-const directory = mkdtempSync(join(tmpdir(), 'fenghuo-cap-actual-'));
 
 let database: Database;
-let env: Record<string, string>;
-const tokens: Record<string, string> = {};
-
-beforeAll(async () => {
-  database = await testDatabase('cap_actual');
-  await plantSmallTree(database);
-  env = {
-    DATABASE_URL: process.env['DATABASE_URL'] ?? '',
-    FENGHUO_SCHEMA: database.schema,
-    FENGHUO_SECRET: 'x'.repeat(32),
-    FENGHUO_DATA_DIR: directory,
-  };
-  const office = await openOffice(database);
-  tokens['author'] = (await office.hire('张三', 'author')).token;
-  tokens['releaser'] = (await office.hire('李四', 'releaser')).token;
-  await beat(database, WORKER);
-  await sayServing(database, {
-    ...{ name: WORKER, kind: 'actual', part: 'worker', senders: ['smtp'], namespace: 'default-actual' },
-    publicUrl: 'https://warning.example',
-  });
-});
-afterAll(async () => {
-  await database.close();
-  rmSync(directory, { recursive: true });
-});
-
-const as = (name: string | null, ...argv: string[]): Promise<Ran> =>
-  run(argv, { ...env, ...(name === null ? {} : { FENGHUO_TOKEN: tokens[name] ?? '' }) });
-
 type Shape = Record<string, unknown> & {
   hash: string;
   warning: string;
@@ -55,11 +18,14 @@ type Shape = Record<string, unknown> & {
   findings: { code: string }[];
 };
 
-async function json(name: string | null, ...argv: string[]): Promise<Shape> {
-  const ran = await as(name, ...argv, '--json');
-  expect(ran, ran.stderr).toMatchObject({ code: 0, stderr: '' });
-  return JSON.parse(ran.stdout) as Shape;
-}
+const { directory, tokens, as, json, ...commands } = commandsIn<Shape>('cap_actual');
+beforeAll(async () => {
+  database = await commands.open();
+  const office = await openOffice(database);
+  tokens['author'] = (await office.hire('张三', 'author')).token;
+  tokens['releaser'] = (await office.hire('李四', 'releaser')).token;
+});
+afterAll(() => commands.close());
 
 let files = 0;
 const TOWNSHIP = '<geocode><valueName>division</valueName><value>900101</value></geocode>';
