@@ -13,15 +13,15 @@ export type Commands<Shape> = {
   directory: string;
   /** By the name that `as` is given; who has none here is nobody. */
   tokens: Record<string, string>;
-  open(): Promise<Database>;
-  close(): Promise<void>;
+  open: () => Promise<Database>;
+  close: () => Promise<void>;
   /** Of whoever is not logged in. */
-  environment(): Record<string, string>;
-  as(name: string | null, ...argv: string[]): Promise<Ran>;
+  environment: () => Record<string, string>;
+  as: (name: string | null, ...argv: string[]) => Promise<Ran>;
   /** What a command that succeeds prints as JSON. */
-  json(name: string | null, ...argv: string[]): Promise<Shape>;
+  json: (name: string | null, ...argv: string[]) => Promise<Shape>;
   /** The code of a refusal with the exit code, and its sentence. */
-  refused(name: string | null, ...argv: string[]): Promise<{ is: string; sentence: string }>;
+  refused: (name: string | null, ...argv: string[]) => Promise<{ is: string; sentence: string }>;
 };
 
 export function commandsIn<Shape>(schema: string): Commands<Shape> {
