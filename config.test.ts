@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readConfig, SECRETS, temporalOf, twilioOf, withSecrets } from './config.ts';
+import { loginProviderOf, readConfig, SECRETS, temporalOf, twilioOf, withSecrets } from './config.ts';
 import { FenghuoError } from './domain/errors.ts';
 
 let folder: string;
@@ -52,6 +52,46 @@ describe('secrets by file', () => {
     expect(twice).not.toMatch(/xxx|yyy/);
     expect(refusal({ ...WHOLE, TEMPORAL_API_KEY_FILE: join(folder, 'nowhere') })).toContain('ENOENT');
   });
+});
+
+describe('log-in by a provider', () => {
+  const LOGIN = {
+    FENGHUO_OIDC_ISSUER: 'https://login.example/realm',
+    FENGHUO_OIDC_CLIENT_ID: 'fenghuo',
+    FENGHUO_LOGIN_SERVICE_TOKEN: 'fenghuo_of-the-tests',
+  };
+  const of = (change: Record<string, string>) => loginProviderOf(readConfig({ ...WHOLE, ...change }));
+
+  it('is there with all of it, the client secret or none, and not there with nothing', () => {
+    expect(of({})).toBeNull();
+    expect(of(LOGIN)).toMatchObject({ issuer: 'https://login.example/realm', clientSecret: undefined });
+    expect(of({ ...LOGIN, FENGHUO_OIDC_CLIENT_SECRET: 'word' })).toMatchObject({ clientSecret: 'word' });
+  });
+
+  it.each(Object.keys(LOGIN))('is refused without %s, which is named', (name) => {
+    expect(refusal({ ...WHOLE, ...LOGIN, [name]: '' })).toContain(`${name}: is missing`);
+  });
+
+  it('is refused with a client secret alone', () => {
+    expect(refusal({ ...WHOLE, FENGHUO_OIDC_CLIENT_SECRET: 'word' })).toContain('FENGHUO_OIDC_ISSUER');
+  });
+
+  it.each([
+    'http://login.example',
+    'ftp://127.0.0.1',
+    'login.example',
+    'https://login.example/?a=1',
+    'http://127.0.0.1.example',
+  ])('takes no issuer like %s', (issuer) => {
+    expect(refusal({ ...WHOLE, ...LOGIN, FENGHUO_OIDC_ISSUER: issuer })).toContain('FENGHUO_OIDC_ISSUER');
+  });
+
+  it.each(['http://127.0.0.1:9000', 'http://localhost:9000', 'http://[::1]:9000/realm'])(
+    'takes %s: on this machine nobody listens in',
+    (issuer) => {
+      expect(of({ ...LOGIN, FENGHUO_OIDC_ISSUER: issuer })).toMatchObject({ issuer });
+    },
+  );
 });
 
 describe('Twilio', () => {

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { FenghuoError } from './domain/errors.ts';
 import type { SenderSide, WarningKind } from './domain/kinds.ts';
+import { isIssuer } from './domain/login.ts';
 import { WATCH_WINDOW_S } from './domain/watchdog.ts';
 import {
   temporalConnection,
@@ -32,6 +33,8 @@ export const SECRETS = [
   'FENGHUO_SMTP_URL',
   'FENGHUO_TWILIO_AUTH_TOKEN',
   'FENGHUO_CAP_KEY',
+  'FENGHUO_OIDC_CLIENT_SECRET',
+  'FENGHUO_LOGIN_SERVICE_TOKEN',
   'TEMPORAL_API_KEY',
 ] as const;
 
@@ -143,6 +146,15 @@ const schema = z.object({
   FENGHUO_WEB_PORT: port.default(8080),
   /** Reverse proxies of our own in front of the web process: so many addresses of X-Forwarded-For, from the right, are theirs. */
   FENGHUO_WEB_PROXIES: z.coerce.number().int().min(0).max(5).default(0),
+  /** Log-in by OpenID Connect: the provider, who we are there, and the token of our own log-in service. All of them or none. */
+  FENGHUO_OIDC_ISSUER: z
+    .string()
+    .refine(isIssuer, 'must be an https address, as the provider writes it')
+    .optional(),
+  FENGHUO_OIDC_CLIENT_ID: z.string().min(1).optional(),
+  /** Where the provider wants one. */
+  FENGHUO_OIDC_CLIENT_SECRET: z.string().min(1).optional(),
+  FENGHUO_LOGIN_SERVICE_TOKEN: z.string().startsWith('fenghuo_', 'must be a token of ours').optional(),
   /** Who says so, at the head of every message. */
   FENGHUO_ISSUER: z.string().default('重庆市气象台'),
   /** Who we are in CAP messages of ours. */
@@ -263,7 +275,36 @@ export function readConfig(environment: Environment = process.env): Config {
   const { TEMPORAL_NAMESPACE: exercise, FENGHUO_ACTUAL_NAMESPACE: actual } = parsed.data;
   if (exercise === actual)
     throw incomplete(['FENGHUO_ACTUAL_NAMESPACE: must be another one than TEMPORAL_NAMESPACE']);
+  refuseHalfOfLogin(parsed.data);
   return { ...parsed.data, temporal };
+}
+
+const LOGIN_NEEDS = ['FENGHUO_OIDC_ISSUER', 'FENGHUO_OIDC_CLIENT_ID', 'FENGHUO_LOGIN_SERVICE_TOKEN'] as const;
+
+/** With half of them nobody could log in, and nobody would know why. */
+function refuseHalfOfLogin(config: z.infer<typeof schema>): void {
+  const missing = LOGIN_NEEDS.filter((name) => config[name] === undefined);
+  const none = missing.length === LOGIN_NEEDS.length && config.FENGHUO_OIDC_CLIENT_SECRET === undefined;
+  if (missing.length === 0 || none) return;
+  throw incomplete(missing.map((name) => `${name}: is missing for log-in by OpenID Connect`));
+}
+
+/** By what people log in at a provider; null where none is configured. */
+export type LoginProvider = {
+  issuer: string;
+  clientId: string;
+  clientSecret: string | undefined;
+  serviceToken: string;
+};
+
+export function loginProviderOf(config: Config): LoginProvider | null {
+  const {
+    FENGHUO_OIDC_ISSUER: issuer,
+    FENGHUO_OIDC_CLIENT_ID: clientId,
+    FENGHUO_OIDC_CLIENT_SECRET: clientSecret,
+    FENGHUO_LOGIN_SERVICE_TOKEN: serviceToken,
+  } = config;
+  return issuer && clientId && serviceToken ? { issuer, clientId, clientSecret, serviceToken } : null;
 }
 
 /** Which warnings a process of this configuration may carry: live senders never see an Exercise, stand-ins nothing else. */

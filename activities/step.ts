@@ -39,7 +39,7 @@ const LETTERS_WITHIN_MAX = 12_000;
 const RETRIES_MAX = 2_000;
 const OPEN_PAGES_MAX = 64;
 const RANK_MAX = 32_767;
-/** What a superseded warning has under way is looked at again after this time, where its end is waited for. */
+/** What a superseded warning has under way is looked at again after this time: sends where an end is to be said, and answers. */
 const CHAIN_LOOK_MS = 500;
 
 export type StepResult = {
@@ -82,14 +82,17 @@ export async function stepCell(
     const ended = await endOf(tx, cell);
     const mail = await tx.takeInbox(LETTERS_MAX);
     const letters = await gatherLetters(tx, mail, ended);
-    if (ended === 'superseded') await tx.carryAnswers(answeredUnits(mail));
+    const answering = ended === 'superseded' ? await carryLate(tx, cell, mail) : [];
     const turn = await runTurn(tx, cell, letters);
     // Of an ended warning all retries become pages at once: the guard drops them, so that each has its last outcome.
     const retries = await tx.takeRetries(ended ? 'all' : 'due', RETRIES_MAX);
     await tx.writePages([...turn.pages, ...retries]);
     const notices = await writeNotices(tx, cell, ended);
     await appendStep(tx, turn.result, ended);
-    const left = await leave(tx, cell, { ended, notices, took: turn.result.taken.length });
+    const left = await leave(tx, cell, {
+      ...{ ended, notices, answering },
+      took: turn.result.taken.length,
+    });
     return { ...left, tiers: input.withCounts ? await tx.countTiers() : null };
   });
   return result ?? UNKNOWN_CELL;
@@ -121,9 +124,27 @@ async function gatherLetters(
   return [...ending, ...letters];
 }
 
-/** Units in which somebody has said something; all of the cell once it has ended: what was said while that was written had no letter. */
-function answeredUnits(mail: readonly InboxLetter[]): number[] | 'of the cell' {
-  if (mail.some(({ body }) => body.kind === 'ended')) return 'of the cell';
+/**
+ * What is said of a superseded warning stands for the one in its place. Whoever was storing an answer when the end came here saw the
+ * warning open, leaves no letter for a household, and may commit after this step: the whole cell is carried once more when all
+ * of them have ended. Gives back those who have not.
+ */
+async function carryLate(
+  tx: StepTransaction,
+  cell: LockedCell,
+  mail: readonly InboxLetter[],
+): Promise<readonly string[]> {
+  const ends = mail.some(({ body }) => body.kind === 'ended');
+  const waits = cell.answering.length > 0;
+  const writers = ends || waits ? await tx.answerWriters() : [];
+  const answering = ends ? writers : cell.answering.filter((one) => writers.includes(one));
+  const whole = ends || (waits && answering.length === 0);
+  await tx.carryAnswers(whole ? 'of the cell' : answeredUnits(mail));
+  return answering;
+}
+
+/** Units in which somebody has said something. */
+function answeredUnits(mail: readonly InboxLetter[]): number[] {
   const units = mail.flatMap(({ unitId, body }) => {
     if (body.kind === 'household answered') return body.unitIds;
     return unitId !== null && (body.kind === 'answered' || body.kind === 'cannot act') ? [unitId] : [];
@@ -311,7 +332,7 @@ async function appendStep(tx: StepTransaction, result: TurnResult, ended: string
 async function leave(
   tx: StepTransaction,
   cell: LockedCell,
-  input: { ended: Ending | null; notices: Notices; took: number },
+  input: { ended: Ending | null; notices: Notices; answering: readonly string[]; took: number },
 ): Promise<Omit<StepResult, 'tiers'>> {
   const rest = await tx.rest(OPEN_PAGES_MAX);
   const noticesWritten = input.notices === 'written';
@@ -319,6 +340,7 @@ async function leave(
   const closed =
     input.ended !== null &&
     settled &&
+    input.answering.length === 0 &&
     !rest.mail &&
     !rest.unended &&
     rest.openPages.length === 0 &&
@@ -326,10 +348,11 @@ async function leave(
   const more =
     rest.mail || (input.ended !== null && rest.nextRetry !== null) || (input.ended !== null && rest.unended);
   const expiry = input.ended ? null : cell.warning.expiresAt;
-  const chain = input.notices === 'after the chain' ? cell.now + CHAIN_LOOK_MS : null;
+  const waits = input.notices === 'after the chain' || input.answering.length > 0;
+  const chain = waits ? cell.now + CHAIN_LOOK_MS : null;
   const due = [rest.nextDeadline, rest.nextRetry, expiry, chain].filter((at) => at !== null);
   const nextDeadline = due.length > 0 ? Math.min(...due) : null;
-  await tx.leave({ nextDeadline, closed, noticesWritten });
+  await tx.leave({ nextDeadline, closed, noticesWritten, answering: input.answering });
   return {
     known: true,
     closed,

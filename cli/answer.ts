@@ -5,6 +5,7 @@ import { isoWithOffset } from '../domain/time.ts';
 import type { AnswerKind } from '../domain/unit.ts';
 import { answerByCommand } from '../operations/answers.ts';
 import { parseWarningId } from '../operations/warnings.ts';
+import { actorIfKnown } from './actor.ts';
 import type { Context } from './context.ts';
 import { wholeNumber } from './options.ts';
 import { example } from './example.ts';
@@ -44,7 +45,10 @@ export function addAnswerCommand(program: Command, context: Context): void {
 async function answer(context: Context, options: Options): Promise<void> {
   const number = parseWarningId(options.warning);
   const kind: AnswerKind = options.cannot ? 'cannot act' : options.done === undefined ? 'received' : 'done';
+  // Exercises need nobody to be logged in; who writes down an answer to an actual warning stands on record.
+  const actor = await actorIfKnown(context);
   const recorded = await answerByCommand(await context.database(), {
+    actor,
     warningId: number,
     unit: options.unit,
     answer: kind,

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { seal } from '../db/audit-seal.ts';
-import { readAnchors, type Anchor } from '../domain/anchors.ts';
+import { readAnchors } from '../domain/anchors.ts';
 import type { FaultKind } from '../domain/audit.ts';
 import { EXIT_CODES, FenghuoError } from '../domain/errors.ts';
 import { verifyAudit, type Verification } from '../operations/audit-verify.ts';
@@ -66,7 +66,7 @@ async function verify(
   warningId: number | null,
   options: { anchors?: string[]; restored?: number[] },
 ): Promise<void> {
-  const anchors = await gatherAnchors(context, options.anchors);
+  const { anchors, broken } = await gatherAnchors(context, options.anchors);
   const database = await context.database();
   const verification = await withProgress(context, context.say('audit.verifying'), (log) =>
     verifyAudit(database, {
@@ -77,38 +77,43 @@ async function verify(
     }),
   );
   context.print({
-    value: verification,
+    value: { ...verification, anchors: { ...verification.anchors, broken } },
     items: verification.faults,
-    lines: () => verdictLines(verification, context),
+    lines: () => [
+      ...verdictLines(verification, context),
+      ...(broken > 0 ? [context.say('audit.anchorsBroken', { count: broken })] : []),
+    ],
   });
   const { unsealedFacts: facts } = verification;
   if (facts > 0) context.hint(context.say('audit.unsealed', { facts }));
   if (anchors.length === 0) context.hint(context.say('audit.noAnchors'));
-  if (!verification.whole) context.exitCode = EXIT_CODES.failed;
+  if (!verification.whole || broken > 0) context.exitCode = EXIT_CODES.failed;
 }
 
+type Gathered = ReturnType<typeof readAnchors>;
+
 /** Of the files that are named; else of the configured one, where it is there. */
-async function gatherAnchors(context: Context, files: readonly string[] | undefined): Promise<Anchor[]> {
+async function gatherAnchors(context: Context, files: readonly string[] | undefined): Promise<Gathered> {
   if (files !== undefined) {
-    const texts = await Promise.all(files.map((file) => readTextFile(file)));
-    return texts.flatMap((text, index) => parseAnchors(text, files[index] ?? ''));
+    const read = await Promise.all(files.map(async (file) => requireAnchors(await readTextFile(file), file)));
+    return {
+      anchors: read.flatMap(({ anchors }) => anchors),
+      broken: read.reduce((sum, { broken }) => sum + broken, 0),
+    };
   }
+  const none: Gathered = { anchors: [], broken: 0 };
   const { FENGHUO_ANCHOR_FILE: file } = await context.config();
-  if (file === undefined) return [];
+  if (file === undefined) return none;
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   });
-  return text === null ? [] : parseAnchors(text, file);
+  return text === null ? none : requireAnchors(text, file);
 }
 
-function parseAnchors(text: string, file: string): Anchor[] {
-  try {
-    const anchors = readAnchors(text);
-    if (anchors.length > 0) return anchors;
-  } catch {
-    // Said below.
-  }
+function requireAnchors(text: string, file: string): Gathered {
+  const read = readAnchors(text);
+  if (read.anchors.length > 0) return read;
   throw new FenghuoError({
     code: 'anchors',
     refusal: 'usage',

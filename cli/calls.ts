@@ -7,7 +7,7 @@ import { listLines, phoneNext, recordCall, takeLine } from '../operations/calls.
 import { maskAddress } from '../operations/organisation-person.ts';
 import { requireNumbers } from '../operations/operators.ts';
 import { parseWarningId } from '../operations/warnings.ts';
-import { requireActor } from './actor.ts';
+import { actorIfKnown, requireActor } from './actor.ts';
 import type { Context } from './context.ts';
 import { askAtDesk } from './desk.ts';
 import { example } from './example.ts';
@@ -117,7 +117,8 @@ async function next(context: Context, number: number | null, options: NextOption
   };
   if (context.output === 'text' && context.stdout.isTTY === true && process.stdin.isTTY) {
     const write = async (callId: number, outcome: CallOutcome) => {
-      await recordCall(database, { callId, outcome, doneCount: null });
+      const actor = await actorIfKnown(context);
+      await recordCall(database, { callId, outcome, doneCount: null, actor });
     };
     await askAtDesk(context, {
       take,
@@ -147,6 +148,7 @@ async function record(
     callId,
     outcome,
     doneCount: options.count ?? null,
+    actor: await actorIfKnown(context),
   });
   const id = warningId(ended.warningId);
   context.print({

@@ -3,12 +3,14 @@ import { createHash } from 'node:crypto';
 import type { Command } from 'commander';
 import type { CapMessage, CapSender } from '../db/cap.ts';
 import { readMessages } from '../db/cap.ts';
+import { beatFor, endSign } from '../db/liveness.ts';
 import { isError, type Finding } from '../domain/cap/findings.ts';
 import type { CapAlert } from '../domain/cap/alert.ts';
 import { parseCap } from '../domain/cap/parse.ts';
 import { checkProfile, PROFILES, type Profile } from '../domain/cap/profiles.ts';
 import { EXIT_CODES, FenghuoError } from '../domain/errors.ts';
 import { pollCap, type Polled } from '../operations/cap-poll.ts';
+import { feedSign } from '../domain/watchdog.ts';
 import { postReplies } from '../operations/cap-replies.ts';
 import { addSender, dropSender, listSenders } from '../operations/cap-senders.ts';
 import {
@@ -21,6 +23,7 @@ import {
 } from './cap-warning.ts';
 import type { Context } from './context.ts';
 import { example } from './example.ts';
+import { describeFailure } from './failures.ts';
 import { oneOf, readTextFile, several, wholeNumber } from './options.ts';
 import { untilInterrupted } from './signals.ts';
 import { renderTable } from './table.ts';
@@ -29,6 +32,8 @@ import { harmless } from './width.ts';
 
 const LISTED_MOST = 50;
 const EVERY_MS = 60_000;
+/** A round with slow servers, and the replies after it; no feed is missed sooner. */
+const ROUND_MS_MOST = 120_000;
 
 export function addCapCommands(program: Command, context: Context): void {
   const cap = program.command('cap').description(context.say('help.cap'));
@@ -155,11 +160,17 @@ async function poll(context: Context, url: string, options: PollOptions): Promis
     ...(options.rules === undefined ? {} : { rulePackFile: options.rules }),
   });
   if (!settings.draft) context.tell(context.say('cap.noOperator'));
+  const everyMs = options.every ?? EVERY_MS;
+  const serves = options.once !== true;
+  const sign = feedSign(url);
   await untilInterrupted(async (signal) => {
     const look = async () => {
       const otherHosts = options.host ?? [];
       printPolled(context, url, await pollCap(database, { url, fetch, settings, otherHosts, signal }));
+      if (serves) await beatFor(database, sign, everyMs + ROUND_MS_MOST);
     };
+    // Who was killed is missed by the watchdog, also before the first look; who is stopped is not.
+    if (serves) await beatFor(database, sign, ROUND_MS_MOST).catch(() => undefined);
     const reply = async () => {
       const replies = await postReplies(database, post);
       if (replies.sent + replies.failed + replies.givenUp > 0)
@@ -171,14 +182,15 @@ async function poll(context: Context, url: string, options: PollOptions): Promis
         try {
           await work();
         } catch (error) {
-          // A server that is away comes back; somebody who looks once wants to know.
-          if (options.once === true || !(error instanceof FenghuoError)) throw error;
-          context.tell(error.message);
+          // A server or a database that is away comes back, and a lock is let go; somebody who looks once wants to know.
+          if (options.once === true) throw error;
+          context.tell(describeFailure(error, context.lang).sentence);
         }
       }
       if (options.once === true) return;
-      await pause(options.every ?? EVERY_MS, signal);
+      await pause(everyMs, signal);
     }
+    await endSign(database, sign).catch(() => undefined);
   });
 }
 

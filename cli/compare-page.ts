@@ -17,7 +17,7 @@ import {
   type Cell,
   type PageWords,
 } from './report-frame.ts';
-import { labelled, percentOf, sourceWords, tierWord } from './report-parts.ts';
+import { interruptionsOf, labelled, percentOf, sourceWords, tierWord } from './report-parts.ts';
 
 export async function comparePage(
   reports: { before: DrillReport; after: DrillReport },
@@ -58,6 +58,7 @@ function sides(
       ${scoreRing(report.score.points, say('report.of100', { points: report.score.points }))}
       <p><b>${name}</b></p>
       ${sourceWords(report, words).map((line) => html`<p class="note">${line}</p>`)}
+      ${interruptionsOf(report, 'behind', words).map((line) => html`<p><b>${line}</b></p>`)}
     </div>`;
   return html`<section class="card sides">
     ${side(say('compare.before'), reports.before, headWords(before, words))}

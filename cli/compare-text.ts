@@ -11,7 +11,7 @@ import type { NamedUnit } from '../domain/drill-report.ts';
 import type { Context } from './context.ts';
 import { paint, type Tone } from './paint.ts';
 import { expectationWords } from './rehearsal.ts';
-import { labelled, short, tierWord } from './report-parts.ts';
+import { interruptionWords, labelled, short, tierWord } from './report-parts.ts';
 import { renderTable, type Column } from './table.ts';
 import { harmless, wrap } from './width.ts';
 
@@ -28,6 +28,7 @@ export function renderComparison(comparison: Comparison, words: Words): string[]
   return [
     ...prose(labelled(say('compare.before'), headWords(before, words), words)),
     ...prose(labelled(say('compare.after'), headWords(after, words), words)),
+    ...behindWords(comparison, words).flatMap(prose),
     '',
     ...renderTable(
       [
@@ -67,9 +68,29 @@ export function headWords(
   { lang, say }: Pick<Words, 'lang' | 'say'>,
 ): string {
   const name = harmless(title[lang]);
-  if (source.kind !== 'rehearsal') return `${name}  ${source.id}  ${startsAt}`;
-  const whatIfs = source.whatIfs.length === 0 ? '' : `  ${harmless(source.whatIfs.join('; '))}`;
-  return `${say('drill.head', { title: name, seed: source.seed })}${whatIfs}`;
+  const at = startsAt.slice(0, 16).replace('T', ' ');
+  switch (source.kind) {
+    case 'rehearsal': {
+      const whatIfs = source.whatIfs.length === 0 ? '' : `  ${harmless(source.whatIfs.join('; '))}`;
+      return `${say('compare.rehearsal', { title: name, seed: source.seed })}${whatIfs}`;
+    }
+    case 'warning':
+      return say('compare.warning', { title: name, id: source.id, at });
+    case 'drill':
+      return say('compare.drill', { title: name, id: source.id, speed: source.speed, seed: source.seed });
+    default:
+      return source satisfies never;
+  }
+}
+
+/** Of a drill that was too fast for its machine a comparison says little. */
+export function behindWords({ before, after }: Comparison, words: Pick<Words, 'lang' | 'say'>): string[] {
+  const { say } = words;
+  return (['before', 'after'] as const).flatMap((side) =>
+    (side === 'before' ? before : after).interruptions
+      .filter(({ kind }) => kind === 'behind')
+      .map((one) => labelled(say(`compare.${side}`), interruptionWords(one, words), words)),
+  );
 }
 
 /** `▲ better` */

@@ -10,7 +10,7 @@ import {
   type ListedDelivery,
 } from '../operations/deliveries.ts';
 import { parseWarningId } from '../operations/warnings.ts';
-import { requireActor } from './actor.ts';
+import { actorIfKnown, requireActor } from './actor.ts';
 import type { Context } from './context.ts';
 import { example } from './example.ts';
 import { wholeNumber } from './options.ts';
@@ -108,10 +108,11 @@ async function retry(
   }
   const by = await requireActor(context, options.by, '--by');
   const database = await context.database();
+  const word = { warningId: number, by, reason, actor: await actorIfKnown(context) };
   const done =
     name === undefined
-      ? await retryFailed(database, { warningId: number, by, reason })
-      : await retryDelivery(database, { warningId: number, name: parseDeliveryName(name), by, reason });
+      ? await retryFailed(database, word)
+      : await retryDelivery(database, { ...word, name: parseDeliveryName(name) });
   const id = warningId(number);
   context.print({
     value: { warning: id, ...done },

@@ -7,12 +7,20 @@ import { readWatchFacts } from '../db/watchdog.ts';
 import { EXIT_CODES, FenghuoError } from '../domain/errors.ts';
 import { namespaceOf, temporalOf, withSecrets, type Config } from '../config.ts';
 import { GIVEN_UP_DAYS, isGrave, isWanted, KINDS, type WarningKind } from '../domain/kinds.ts';
-import { AT_ONCE, findTroubles, WATCHDOG_SIGN, type Trouble } from '../domain/watchdog.ts';
+import {
+  AT_ONCE,
+  DRILL_SERVER_SIGN,
+  findTroubles,
+  WATCHDOG_SIGN,
+  type Trouble,
+  type WatchFacts,
+} from '../domain/watchdog.ts';
 import type { Finding } from '../runtime/doctor.ts';
 import { listAfterReviews } from '../operations/draft-ends.ts';
 import { readinessOf, type Readiness } from '../operations/kinds.ts';
 import { hasWorker, processesAlive } from './alive.ts';
 import type { Context } from './context.ts';
+import { loginFinding } from './doctor-login.ts';
 import { describeFailure } from './failures.ts';
 import { paint, type Tone } from './paint.ts';
 import { pauseLine } from './pause.ts';
@@ -85,8 +93,9 @@ async function inspectInstallation(context: Context): Promise<Look> {
     const temporal = await temporalFinding(config, context);
     const kinds =
       stored.kinds && (await Promise.all(stored.kinds.map((one) => kindFinding(one, config, context))));
+    const login = stored.kinds ? [await loginFinding(database, config, context)] : [];
     return {
-      findings: [{ name, status: 'ok', found }, ...stored.findings, temporal, ...(kinds ?? [])],
+      findings: [{ name, status: 'ok', found }, ...stored.findings, temporal, ...(kinds ?? []), ...login],
       unreachable: stored.unreachable || temporal.status === 'fail',
     };
   } finally {
@@ -164,6 +173,7 @@ async function lookAtLife(database: Database, config: Config, context: Context):
       ...(Object.values(facts.intakeAt).every((at) => at === null) ? [noIntake(context)] : []),
       ...(paused === null ? [] : [pausedFinding(paused, context)]),
       watchdogFinding(names, context),
+      ...scheduleFindings(facts, names, context),
       ...troubleFindings(troubles, context),
     ],
     unreachable: troubles.some(({ kind }) => kind === 'temporal gone'),
@@ -193,6 +203,18 @@ function watchdogFinding(names: readonly string[], context: Context): Finding {
   if (names.includes(WATCHDOG_SIGN)) return { name, status: 'ok', found: context.say('doctor.watching') };
   const found = context.say('doctor.notWatching');
   return { name, status: 'warn', found, advice: context.say('doctor.startWatchdog') };
+}
+
+/** Where schedules are not served, the trouble says so a moment later. */
+function scheduleFindings(
+  { scheduledSince }: WatchFacts,
+  names: readonly string[],
+  context: Context,
+): Finding[] {
+  const name = context.say('doctor.schedules');
+  if (scheduledSince === null) return [{ name, status: 'ok', found: context.say('doctor.noSchedules') }];
+  if (!names.includes(DRILL_SERVER_SIGN)) return [];
+  return [{ name, status: 'ok', found: context.say('doctor.schedulesServed') }];
 }
 
 function troubleFindings(troubles: readonly Trouble[], context: Context): Finding[] {

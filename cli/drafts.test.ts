@@ -1,5 +1,5 @@
 /** An actual warning at the command line, from the first operator to the retraction: what people type, against PostgreSQL. No worker runs. */
-import { statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../db/database.ts';
@@ -205,13 +205,31 @@ describe.sequential('an actual warning', () => {
     expect(await refusal('李四', 'warning', 'decide-not', 'D1', ...about)).toBe('decide-what 2');
     expect(await refusal('李四', 'warning', 'decide-not', ...about.with(1, '雨雪'))).toBe('hazard 2');
     expect(await json('李四', 'warning', 'decide-not', ...about)).toMatchObject({
-      ...{ hazard: '11B03', level: 'orange', areas: ['乡一'], by: '李四', reason: '雨势减弱' },
+      ...{ hazard: { code: '11B03' }, level: 'orange', areas: ['乡一'], by: '李四', reason: '雨势减弱' },
     });
     expect((await as('李四', 'warning', 'decide-not', ...about, '--lang', 'zh')).stdout).toBe(
       '决定不发布:乡一 暴雨橙色预警。决定人:李四;理由:雨势减弱。已留存。\n',
     );
     const [row] = await database.query('select draft_id, level from decisions order by id desc limit 1');
     expect(row).toEqual({ draft_id: null, level: 'orange' });
+  });
+
+  test('and what was decided against is listed, and shown one by one', async () => {
+    const list = (await json(null, 'warning', 'decisions')) as unknown as Record<string, unknown>[];
+    expect(list.map(({ decision, draft, level }) => [decision, draft !== null, level])).toEqual([
+      ['3', false, 'orange'],
+      ['2', false, 'orange'],
+      ['1', true, 'red'],
+    ]);
+    expect(await json(null, 'warning', 'decisions', '3')).toEqual(list[0]);
+    expect(await json(null, 'warning', 'decisions', '--most', '1')).toHaveLength(1);
+    const shown = (await as(null, 'warning', 'decisions', '1', '--lang', 'zh')).stdout;
+    for (const words of ['决定 1:不发布 暴雨红色预警 (D', '区域  乡一', '决定人 李四', '原因:雨势减弱'])
+      expect(shown).toContain(words);
+    expect((await as(null, 'warning', 'decisions')).stdout).toMatch(
+      /^id +when +level +hazard +area.* +by +because\n/,
+    );
+    expect(await refusal(null, 'warning', 'decisions', '99')).toBe('no-such-decision 3');
   });
 
   test('goes out by one person in an emergency, and somebody else looks at it', async () => {
@@ -238,6 +256,63 @@ describe.sequential('an actual warning', () => {
     expect(await json('王五', ...(await publish(two.id)))).toMatchObject({ status: 'published' });
   });
 
+  test('that was decided against first says so in its evidence', async () => {
+    const [newest] = (await json(null, 'warning', 'list')) as unknown as [Shape];
+    for (const [lang, words] of [
+      ['zh', '决定不发布,理由:雨势减弱'],
+      ['en', 'decided not to send, because: 雨势减弱'],
+    ] as const) {
+      const file = join(directory, `evidence.${lang}.html`);
+      await as(null, 'audit', 'export', newest.id, '--out', file, '--lang', lang);
+      expect(readFileSync(file, 'utf8')).toContain(words);
+    }
+  });
+
+  test('is answered for by nobody who is not logged in', async () => {
+    const [newest] = (await json(null, 'warning', 'list')) as unknown as [Shape];
+    const words = [
+      'answer',
+      '--warning',
+      newest.id,
+      '--unit',
+      '区/乡一',
+      '--vouched-by',
+      '王五',
+      '--how',
+      '电话',
+    ];
+    expect(await refusal(null, ...words)).toBe('no-operator 4');
+    tokens['nobody'] = 'fenghuo_made-up';
+    expect(await refusal('nobody', ...words)).toBe('no-operator 4');
+    expect(await database.query('select from answers where warning_id = $1', [newest.id.slice(1)])).toEqual(
+      [],
+    );
+    expect(await json('王五', ...words)).toMatchObject({ answer: 'received', vouchedBy: '王五' });
+    const [call] = await database.query<{ id: number }>(
+      `insert into calls (warning_id, unit_id, officer, taken_until)
+       select $1, id, '某人', clock_timestamp() + interval '5 minutes' from units where name = '乡一' returning id`,
+      [newest.id.slice(1)],
+    );
+    const heard = ['calls', 'record', String(call?.id), '--outcome', 'cannot-act'];
+    expect(await refusal(null, ...heard)).toBe('no-operator 4');
+    expect(await json('王五', ...heard)).toMatchObject({ unit: '乡一' });
+  });
+
+  test('is stopped by anybody, and goes on or is sent again by nobody who is not logged in', async () => {
+    const [newest] = (await json(null, 'warning', 'list')) as unknown as [Shape];
+    const again = ['delivery', 'retry', newest.id, '--failed', '--by', '某人', '--reason', '网关已恢复'];
+    expect(await refusal(null, ...again)).toBe('no-operator 4');
+    const { paused } = await json(null, 'pause', '--by', '某人', '--reason', '误发核实');
+    expect(paused).toMatchObject({ by: '某人' });
+    expect(await refusal(null, 'resume', '--by', '某人')).toBe('no-operator 4');
+    expect(await json('王五', 'resume')).toMatchObject({ paused: null });
+    expect(
+      await json('王五', 'delivery', 'retry', newest.id, '--failed', '--reason', '网关已恢复'),
+    ).toMatchObject({
+      retried: 0,
+    });
+  });
+
   test('leaves a line in the record for every act', async () => {
     const rows = await database.query<{ kind: string; actors: string }>(
       `select kind, string_agg(distinct coalesce(actor, '-'), ',' order by coalesce(actor, '-')) as actors from audit
@@ -254,6 +329,7 @@ describe.sequential('an actual warning', () => {
       rejected: '李四',
       'decided not to send': '李四',
       emergency: '王五',
+      answer: '王五',
       'after-review': '孙七,李四',
       'release alone': '李四',
     });

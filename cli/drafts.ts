@@ -4,7 +4,7 @@ import { FenghuoError } from '../domain/errors.ts';
 import { stopsPublishing } from '../domain/kinds.ts';
 import type { RulePack } from '../domain/rules.ts';
 import { contentOfRequest } from '../operations/draft-content.ts';
-import { decideNotToSend, listAfterReviews, rejectDraft, withdrawDraft } from '../operations/draft-ends.ts';
+import { listAfterReviews, rejectDraft, withdrawDraft } from '../operations/draft-ends.ts';
 import {
   approveDraft,
   createDraft,
@@ -19,16 +19,16 @@ import {
 } from '../operations/drafts.ts';
 import { planWarning, type WarningPlan } from '../operations/plan.ts';
 import { readinessOf } from '../operations/kinds.ts';
-import { findOccasion, type WarningRequest } from '../operations/warnings.ts';
+import type { WarningRequest } from '../operations/warnings.ts';
 import { confirmed } from './confirm.ts';
 import type { Context } from './context.ts';
 import { draftShape, HASH_SHOWN, isApproved, renderDraft, renderDrafts } from './draft-view.ts';
 import { example } from './example.ts';
 import { requireOperator } from './operators.ts';
-import { readTextFile, several, wholeNumber } from './options.ts';
+import { readTextFile, wholeNumber } from './options.ts';
 import { planShape, renderPlan } from './plan.ts';
 import { plannedSenders } from './planned-senders.ts';
-import { hazardName, levelName, warningId } from './shapes.ts';
+import { warningId } from './shapes.ts';
 import { timeOfDay } from './times.ts';
 
 const LISTED_MOST = 50;
@@ -90,58 +90,6 @@ function addEndCommands(warning: Command, context: Context): void {
         await printDraft(context, draftId);
       });
   }
-  warning
-    .command('decide-not')
-    .description(context.say('help.decideNot'))
-    .argument('[DRAFT]', context.say('help.draft'))
-    .option('--hazard <HAZARD>', context.say('help.hazard'))
-    .option('--level <LEVEL>', context.say('help.level'))
-    .option('--area <UNIT>', context.say('help.area'), several)
-    .requiredOption('--reason <TEXT>', context.say('help.reason'))
-    .addHelpText(
-      'after',
-      example(
-        context,
-        'npx fenghuo warning decide-not D12 --reason 雨势减弱',
-        'npx fenghuo warning decide-not --hazard 暴雨 --level orange --area 黔江区 --reason 雨势减弱',
-      ),
-    )
-    .action(async (id: string | undefined, options: DecideOptions) => decideNot(context, id, options));
-}
-
-type DecideOptions = { hazard?: string; level?: string; area?: string[]; reason: string };
-
-/** Of a draft, or of something nobody has written down: then hazard, level and area say what it would have been. */
-async function decideNot(context: Context, id: string | undefined, options: DecideOptions): Promise<void> {
-  const { hazard, level, area, reason } = options;
-  const database = await context.database();
-  if (id !== undefined) {
-    if (hazard !== undefined || level !== undefined || area !== undefined) throw decideWhat(context);
-    const draftId = parseDraftId(id);
-    await decideNotToSend(database, await requireOperator(context), { draftId }, reason);
-    return printDraft(context, draftId);
-  }
-  if (hazard === undefined || level === undefined || area === undefined) throw decideWhat(context);
-  const operator = await requireOperator(context);
-  const found = await findOccasion(database, { hazard, level, areas: area });
-  const about = { hazard: found.hazard.code, level: found.level.id, areaIds: found.areaIds };
-  const { decisionId } = await decideNotToSend(database, operator, about, reason);
-  const [name, shownLevel] = [hazardName(about.hazard, context.lang), levelName(about.level, context.lang)];
-  context.print({
-    value: { decision: decisionId, ...about, areas: found.areas, by: operator.name, reason: reason.trim() },
-    lines: () => [
-      context.say('decision.done', {
-        name: context.say('warning.name', { hazard: name, level: shownLevel }),
-        areas: found.areas.join(context.lang === 'zh' ? '、' : ', '),
-        by: operator.name,
-        reason: reason.trim(),
-      }),
-    ],
-  });
-}
-
-function decideWhat(context: Context): FenghuoError {
-  return new FenghuoError({ code: 'decide-what', refusal: 'usage', sentence: context.say('decision.what') });
 }
 
 /** The options that only an actual warning has, for the commands that write a draft. */
@@ -217,7 +165,7 @@ async function list(context: Context, options: { all?: boolean; most?: number })
 }
 
 /** A draft as it stands; with the plan of what it would do, where that was made. */
-async function printDraft(context: Context, draftId: number, plan?: WarningPlan): Promise<void> {
+export async function printDraft(context: Context, draftId: number, plan?: WarningPlan): Promise<void> {
   const draft = await viewDraft(await context.database(), draftId);
   const now = Date.now();
   context.print({

@@ -6,13 +6,15 @@ import type { DrillAgreement } from '../operations/drill-agreement.ts';
 import type { Context } from './context.ts';
 import { example } from './example.ts';
 import { renderTable } from './table.ts';
-import { harmless } from './width.ts';
+import { span } from './times.ts';
+import { harmless, wrap } from './width.ts';
 
-const CAUSES = {
-  'near a deadline': 'agree.near',
-  follows: 'agree.follows',
-  unexplained: 'agree.unexplained',
-} as const;
+/** In the order in which somebody has to look at them. */
+const CAUSES = ['unexplained', 'near a deadline', 'later', 'follows'] as const;
+
+/** Of units that differ; JSON has all of them, with everything that differs. */
+const UNITS_SHOWN_MOST = 20;
+const PROSE_COLUMNS = 100;
 
 export function addAgreeCommand(drill: Command, context: Context): void {
   drill
@@ -55,25 +57,59 @@ async function agree(context: Context, word: string): Promise<void> {
   }
 }
 
+type Row = DrillAgreement['differing'][number];
+
 function render(
   { name, warningId, units, differing }: DrillAgreement,
   tolerance: { seconds: number; minutes: number },
-  { say }: Context,
+  context: Context,
 ): string[] {
+  const { say } = context;
+  const columns = context.columns();
+  const prose = (text: string) => wrap(text, columns ?? PROSE_COLUMNS);
   const head = say('agree.head', {
-    ...{ name, warning: `W${warningId}`, units, same: units - differing.length, differing: differing.length },
+    ...{ name: harmless(name), warning: `W${warningId}` },
+    ...{ units, same: units - differing.length, differing: differing.length },
     ...tolerance,
   });
-  if (differing.length === 0) return [head];
-  const rows = differing.flatMap(({ key, unit, cause, what }) =>
-    what.map((field) => ({ unit: `${key} ${unit}`, cause: say(CAUSES[cause]), ...field })),
+  if (differing.length === 0) return prose(head);
+  const inOrder = CAUSES.flatMap((cause) => differing.filter((one) => one.cause === cause));
+  const counts = CAUSES.map(
+    (cause) => [cause, differing.filter((one) => one.cause === cause).length] as const,
   );
-  const columns = [
-    { title: say('agree.unit'), of: (row: (typeof rows)[number]) => harmless(row.unit) },
-    { title: say('agree.cause'), of: (row: (typeof rows)[number]) => row.cause },
-    { title: say('agree.field'), of: (row: (typeof rows)[number]) => row.field },
-    { title: say('agree.rehearsed'), of: (row: (typeof rows)[number]) => harmless(row.rehearsed ?? '–') },
-    { title: say('agree.played'), of: (row: (typeof rows)[number]) => harmless(row.played ?? '–') },
+  const left = inOrder.length - UNITS_SHOWN_MOST;
+  return [
+    ...prose(head),
+    ...counts.flatMap(([cause, count]) => (count === 0 ? [] : prose(`  ${count} ${say(`agree.${cause}`)}`))),
+    '',
+    ...renderTable(
+      inOrder.slice(0, UNITS_SHOWN_MOST),
+      [
+        { title: say('agree.unit'), of: ({ key, unit }) => harmless(`${unit} ${key}`), shrinks: true },
+        { title: say('agree.cause'), of: ({ cause }) => say(`agree.short.${cause}`) },
+        { title: say('agree.field'), of: (row) => fieldWords(row, context) },
+        {
+          title: say('agree.rehearsed'),
+          of: ({ what }) => timeWords(what[0]?.rehearsed, context),
+          align: 'right',
+        },
+        { title: say('agree.played'), of: ({ what }) => timeWords(what[0]?.played, context), align: 'right' },
+      ],
+      columns,
+    ),
+    ...(left > 0 ? [say('agree.more', { count: left })] : []),
   ];
-  return [head, ...renderTable(rows, columns, null)];
+}
+
+/** What differs first of all, and how much more does. */
+function fieldWords({ what }: Row, { say }: Pick<Context, 'say'>): string {
+  const [first, ...others] = what;
+  if (!first) return '';
+  return `${say(`agree.field.${first.field}`)}${others.length === 0 ? '' : ` +${others.length}`}`;
+}
+
+/** An instant as a span from the issue; a dash where it never was, or where what differs is no instant: JSON has it. */
+function timeWords(value: string | null | undefined, { lang }: Pick<Context, 'lang'>): string {
+  const seconds = /^([\d.]+) s$/.exec(value ?? '')?.[1];
+  return seconds === undefined ? '–' : span(Number(seconds) * 1_000, lang);
 }

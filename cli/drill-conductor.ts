@@ -3,12 +3,15 @@
  * is followed by the next one: all that counts stands in PostgreSQL.
  */
 import { randomBytes } from 'node:crypto';
-import { setPriority } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { temporalOf } from '../config.ts';
 import { openDatabase, type Database } from '../db/database.ts';
+import { isActualSending, showLiveFirst } from '../db/live-first.ts';
+import { drillsAtOnceMost } from '../db/drill-schema.ts';
 import {
   conductAlone,
+  countConducted,
   keepReport,
   markFailed,
   markOver,
@@ -42,16 +45,29 @@ import {
   type Drill,
 } from '../operations/drills.ts';
 import { reportOfDrill } from '../operations/drill-reports.ts';
+import { giveWay } from '../give-way.ts';
 import { inspectServer, readyNamespace } from '../runtime/temporal.ts';
 import type { Context } from './context.ts';
 import { readyAccount } from './drill-people.ts';
 import { drillNamespace, loginUrl } from './drill-environment.ts';
-import { drillDirectory, drillProcesses, endOldProcesses, readyEnvironment } from './drill-processes.ts';
+import {
+  DRILL_NICENESS,
+  drillDirectory,
+  drillProcesses,
+  endOldProcesses,
+  readyEnvironment,
+} from './drill-processes.ts';
 
-/** A drill's processes run after those of the installation: live warnings come first. Nice value, 0 to 19. */
-const NICENESS = 15;
 /** So long the people of a drill take to begin, about: the clock goes on when they are there. */
 const PEOPLE_LEAD_MS = 3_000;
+/** Reading a cast of so many takes a millisecond more. */
+const PEOPLE_PER_MS = 100;
+/** A drill whose processes die more often while one conducts it fails; somebody should look. Product choice. */
+const DEATHS_MOST = 5;
+/** So often somebody looks whether an actual warning is being sent: its first message leaves a fifth of a second after its issue at the earliest. */
+const LIVE_LOOK_MS = 150;
+/** Of the drill's own; see DRILL_CONNECTIONS_MOST. */
+const CONNECTIONS_MOST = 3;
 /** The lock of a conductor that was killed a moment ago is still being let go. */
 const LOCK_TRIES = 10;
 const LOCK_AGAIN_MS = 200;
@@ -75,6 +91,7 @@ export async function conduct(
   await requireTemporal(context);
   for (let tried = 1; ; tried += 1) {
     const conducted = await conductAlone(live, drillId, async (still) => {
+      await requireRoom(live, drillId);
       try {
         await markResumed(live, drillId);
         return await conductLocked({ context, live, drillId, signal, show, still });
@@ -89,6 +106,20 @@ export async function conduct(
     if (tried === LOCK_TRIES) return null;
     await new Promise((resolve) => setTimeout(resolve, LOCK_AGAIN_MS));
   }
+}
+
+/** Live processes always find a connection to PostgreSQL: drills have no more than their part. One that is to be ended finds room. */
+async function requireRoom(live: Database, drillId: number): Promise<void> {
+  const { stopAskedAt, name } = await requireDrill(live, drillId);
+  const [others, most] = [(await countConducted(live)) - 1, await drillsAtOnceMost(live)];
+  if (stopAskedAt !== null || others < most) return;
+  throw new FenghuoError({
+    code: 'drills-many',
+    refusal: 'conflict',
+    sentence:
+      `${name} does not begin: other drills run (${others}), and PostgreSQL has connections for no more of them at once beside live ` +
+      `warnings. When one is over: \`fenghuo drill resume ${name}\`.`,
+  });
 }
 
 /** Said before anything is written down. */
@@ -117,7 +148,8 @@ async function conductLocked(input: Locked): Promise<Conducted> {
   const { context, live, drillId } = input;
   let drill = await requireDrill(live, drillId);
   if (isOver(drill.status)) return { outcome: drill.status as Outcome, drill, report: null };
-  yieldToLive();
+  // What it starts inherits it.
+  giveWay(process.pid, DRILL_NICENESS);
   const log = (line: string) => context.hint(`${drillName(drillId)} ${line}`);
   if (drill.schema !== null) await endOldProcesses(directoryOf(context, drill.schema), log);
   if (drill.startedAt === null && drill.stopAskedAt !== null) {
@@ -131,12 +163,12 @@ async function conductLocked(input: Locked): Promise<Conducted> {
   drill = await requireDrill(live, drillId);
   const { DATABASE_URL, FENGHUO_ISSUER: issuer } = await context.config();
   const databaseUrl = loginUrl(DATABASE_URL, schema, password);
-  const own = openDatabase({ url: databaseUrl, schema, connectionsMost: 4 });
+  const own = openDatabase({ url: databaseUrl, schema, connectionsMost: CONNECTIONS_MOST });
   const directory = directoryOf(context, schema);
   const environment = await environmentOf(context, drill, schema, databaseUrl);
-  const processes = drillProcesses(directory, environment, log, account?.variables);
+  const start = () => drillProcesses(directory, environment, log, account?.variables);
   try {
-    const outcome = await play({ ...input, directory, drill, own, processes }, issuer);
+    const outcome = await play({ ...input, directory, drill, own }, start, issuer);
     if (outcome !== 'ended' && outcome !== 'stopped')
       return { outcome, drill: await requireDrill(live, drillId), report: null };
     drill = { ...(await requireDrill(live, drillId)), status: outcome };
@@ -151,13 +183,31 @@ async function conductLocked(input: Locked): Promise<Conducted> {
   }
 }
 
+/** Again and again, because the drill stands still where one of its processes dies, until all are there again. */
+async function play(
+  input: Omit<Beginning, 'processes'>,
+  start: () => Beginning['processes'],
+  issuer: string,
+): Promise<Outcome> {
+  for (let deaths = 0; deaths <= DEATHS_MOST; deaths += 1) {
+    const drill = await requireDrill(input.live, input.drillId);
+    const outcome = await playWhole({ ...input, drill, processes: start() }, issuer);
+    if (outcome !== 'process gone') return outcome;
+    input.context.hint(input.context.say('drillRun.processGone', { name: drill.name }));
+  }
+  throw new Error(
+    `its processes died ${DEATHS_MOST + 1} times; their logs: ${join(input.directory, 'logs')}`,
+  );
+}
+
 /** From the first process to the end of the last. */
-async function play(input: Beginning, issuer: string): Promise<Outcome> {
+async function playWhole(input: Beginning, issuer: string): Promise<Outcome | 'process gone'> {
   const { live, drill, own, processes, signal, still } = input;
+  const giving = giveActualTheWay(live, own);
   try {
     const clock = await begin(input);
     const outcome = await playStory({
-      ...{ own, drill, issuer, clock, signal, still },
+      ...{ own, drill, issuer, clock, signal, still, whole: () => processes.whole() },
       show: (progress) => input.show(own, progress),
       stopWish: () => readStopWish(live, drill.drillId),
     });
@@ -166,7 +216,27 @@ async function play(input: Beginning, issuer: string): Promise<Outcome> {
     return outcome;
   } finally {
     await processes.stop();
+    await giving.stop();
   }
+}
+
+/** Looks for actual warnings that are being sent, and tells the drill's worker of each look that found one. */
+function giveActualTheWay(live: Database, own: Database): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const done = (async () => {
+    while (!signal.aborted) {
+      const sending = await isActualSending(live).catch(() => false);
+      if (sending) await showLiveFirst(own).catch(() => undefined);
+      await sleep(LIVE_LOOK_MS, undefined, { signal }).catch(() => undefined);
+    }
+  })();
+  return {
+    stop: () => {
+      stopping.abort();
+      return done;
+    },
+  };
 }
 
 function directoryOf(context: Context, schema: string): string {
@@ -231,7 +301,7 @@ async function begin(input: Beginning): Promise<DrillClock> {
 /** The first instant of the story lies a little ahead: the people know it when they begin to live. */
 async function beginStory({ live, drill, own, processes, directory }: Beginning): Promise<void> {
   const [cast] = await Promise.all([castOf(own, { ...drill, startAt: 0 }), processes.serve()]);
-  const startAt = (await readNow(own)) + PEOPLE_LEAD_MS;
+  const startAt = (await readNow(own)) + leadMs(cast);
   await processes.populate(await writtenCast(directory, { ...cast, startAt }));
   // Nothing has happened yet: who begins late makes the story begin late.
   await markStarted(live, drill.drillId, Math.max(startAt, await readNow(own)));
@@ -242,14 +312,20 @@ async function takeUp(input: Beginning, before: DrillClock): Promise<void> {
   const { context, drill, own, processes, directory } = input;
   await holdStill(own);
   const [from] = await Promise.all([deadSince(own, before), processes.serve()]);
-  const until = (await readNow(own)) + PEOPLE_LEAD_MS;
   const { startAt, gaps } = before;
-  const cast = await castOf(own, { ...drill, startAt, gaps: [...gaps, { from, until }] });
-  await processes.populate(await writtenCast(directory, cast));
+  const cast = await castOf(own, { ...drill, startAt, gaps });
+  const until = (await readNow(own)) + leadMs(cast);
+  await processes.populate(await writtenCast(directory, { ...cast, gaps: [...gaps, { from, until }] }));
+  // Not before the clock does: a deadline that counts from a hand-off within the gap would come too early.
+  await sleep(Math.max(0, until - (await readNow(own))));
   const gap = { from, until: Math.max(until, await readNow(own)) };
   await goOn(own, gap);
   const seconds = Math.round((gap.until - gap.from) / 1_000);
   context.hint(context.say('drillRun.gap', { name: drill.name, seconds }));
+}
+
+function leadMs({ people }: Cast): number {
+  return PEOPLE_LEAD_MS + people.length / PEOPLE_PER_MS;
 }
 
 /** What the stand-ins are told of the drill's people. */
@@ -257,13 +333,4 @@ async function writtenCast(directory: string, cast: Cast): Promise<Record<string
   const file = join(directory, 'cast.jsonl');
   await writeCast(file, cast);
   return { FENGHUO_SANDBOX_CAST: file, FENGHUO_SANDBOX_SEED: String(cast.seed) };
-}
-
-/** Children inherit it. */
-function yieldToLive(): void {
-  try {
-    setPriority(NICENESS);
-  } catch {
-    // Speed only.
-  }
 }

@@ -1,4 +1,4 @@
-/** The processes of one drill: stand-ins, web and worker, kept alive by whoever conducts it. */
+/** The processes of one drill: stand-ins, web and worker, started and watched by whoever conducts it. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { instanceOf } from '../runtime/places.ts';
@@ -13,6 +13,12 @@ import {
   standInVariables,
   writeEnvironment,
 } from './installation.ts';
+
+/** A drill's processes run after those of the installation: live warnings come first. Nice value, 0 to 19. */
+export const DRILL_NICENESS = 15;
+
+/** The stand-ins of a city that goes on read a hundred megabytes of their ledger, in the last turn of a machine that is busy otherwise. */
+const READY_MS_MOST = 300_000;
 
 /** Where a drill keeps its ledger and its logs, and where it is written down who runs. */
 export function drillDirectory(env: Environment, schema: string): string {
@@ -44,6 +50,8 @@ export type DrillProcesses = {
   serve(): Promise<void>;
   /** People who answer. */
   populate(variables: Record<string, string>): Promise<void>;
+  /** Whether all that were started live. */
+  whole(): boolean;
   stop(): Promise<void>;
 };
 
@@ -64,6 +72,10 @@ export function drillProcesses(
       env: { ...environment, ...extra },
       logFile: join(directory, 'logs', `${name}.log`),
       recordsDirectory: join(directory, 'processes'),
+      niceness: DRILL_NICENESS,
+      readyMsMost: READY_MS_MOST,
+      // Its conductor makes a gap of the time without it.
+      restart: false,
     });
     started.push(process);
     return process;
@@ -83,6 +95,7 @@ export function drillProcesses(
       await Promise.all(all.map((process) => process.ready()));
     },
     populate: (variables) => run('sandbox', ['sandbox'], variables).ready(),
+    whole: () => started.every(({ pid }) => pid !== null),
     stop: async () => {
       // The worker first: it hands nothing to stand-ins that are gone.
       await started.find(({ name }) => name === 'worker')?.stop();

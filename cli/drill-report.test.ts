@@ -1,11 +1,11 @@
 /** `drill report` and `drill compare` of rehearsals, as they are typed: no database is there. And the page in a real browser. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { chromium } from 'playwright-core';
+import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { DrillReport } from '../domain/drill-report.ts';
 import type { Comparison } from '../domain/drill-compare.ts';
+import { findChromium, launchChromium } from '../test/harness/chromium.ts';
 import { createContext } from './context.ts';
 import { renderReport } from './report-text.ts';
 import { reportPage } from './report-page.ts';
@@ -108,7 +108,22 @@ describe('drill report', () => {
       { stdout, stderr: stdout, env: { NO_COLOR: '1' } },
       { output: 'text', lang },
     );
-    const lines = renderReport(report, context);
+    const [warning] = report.warnings;
+    if (!warning) throw new RangeError('the report has a warning');
+    // As in a drill with real people, in places with long names.
+    const units = warning.silentUnits.slice(0, 3).map((unit) => ({
+      ...unit,
+      ...{ name: `${unit.name}社区居民委员会`, told: 1, answered: 0, afterMinute: 127.5 },
+    }));
+    const real = { told: 3, answered: 0, channels: warning.channels, units };
+    const people = {
+      kind: 'drill',
+      id: 'DR1',
+      scenario: 'zhengzhou-2021',
+      ...{ seed: 1, speed: 1, ended: null, people: 3 },
+    } as const;
+    const withPeople = { ...report, source: people, warnings: [{ ...warning, real }] };
+    const lines = [...renderReport(report, context), ...renderReport(withPeople, context)];
     for (const line of lines) expect([line, width(line) <= 80]).toEqual([line, true]);
     expect(lines.some((line) => line.includes('…'))).toBe(true);
   });
@@ -194,40 +209,30 @@ describe('the page', () => {
     expect(empty).not.toContain('NaN');
   });
 
-  const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
-  const folders = (process.env['PATH'] ?? '').split(delimiter);
-  const browserPath =
-    process.env['CHROMIUM'] ??
-    names.flatMap((name) => folders.map((one) => join(one, name))).find(existsSync);
+  const browserPath = findChromium();
 
-  test.runIf(browserPath !== undefined)(
-    'fits a phone and a sheet of paper, and asks for nothing',
-    async () => {
-      writeFileSync(file('page.html'), await page('zh'));
-      const browser = await chromium.launch({
-        executablePath: browserPath ?? '',
-        args: ['--headless', '--no-sandbox', '--disable-gpu'],
-      });
-      try {
-        const context = await browser.newContext({ viewport: { width: 360, height: 740 } });
-        const tab = await context.newPage();
-        const asked: string[] = [];
-        const said: string[] = [];
-        tab.on('request', (request) => asked.push(request.url()));
-        tab.on('console', (message) => said.push(message.text()));
-        await tab.goto(`file://${file('page.html')}`);
-        expect(
-          await tab
-            .locator('html')
-            .evaluate((root) => (root as unknown as { scrollWidth: number }).scrollWidth),
-        ).toBe(360);
-        expect(await tab.locator('svg.chart').count()).toBe(30);
-        const pdf = await tab.pdf({ format: 'A4', preferCSSPageSize: true });
-        expect(pdf.subarray(0, 5).toString()).toBe('%PDF-');
-        expect([asked.length, said]).toEqual([1, []]);
-      } finally {
-        await browser.close();
-      }
-    },
-  );
+  test.runIf(browserPath !== null)('fits a phone and a sheet of paper, and asks for nothing', async () => {
+    writeFileSync(file('page.html'), await page('zh'));
+    const browser = await launchChromium(browserPath ?? '');
+    try {
+      const context = await browser.newContext({ viewport: { width: 360, height: 740 } });
+      const tab = await context.newPage();
+      const asked: string[] = [];
+      const said: string[] = [];
+      tab.on('request', (request) => asked.push(request.url()));
+      tab.on('console', (message) => said.push(message.text()));
+      await tab.goto(`file://${file('page.html')}`);
+      expect(
+        await tab
+          .locator('html')
+          .evaluate((root) => (root as unknown as { scrollWidth: number }).scrollWidth),
+      ).toBe(360);
+      expect(await tab.locator('svg.chart').count()).toBe(30);
+      const pdf = await tab.pdf({ format: 'A4', preferCSSPageSize: true });
+      expect(pdf.subarray(0, 5).toString()).toBe('%PDF-');
+      expect([asked.length, said]).toEqual([1, []]);
+    } finally {
+      await browser.close();
+    }
+  });
 });

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
+import type { Database } from '../db/database.ts';
 import { compareReports } from '../domain/drill-compare.ts';
 import { parseReport } from '../domain/drill-report-file.ts';
 import { EXIT_CODES, FenghuoError } from '../domain/errors.ts';
@@ -136,13 +137,14 @@ async function gather(context: Context, what: string, options: PlayOptions): Pro
   return rehearsed(context, what, options);
 }
 
-/** From the drill's own schema; of one whose schema was removed, the report that was kept. */
+/** Of a drill that is over the report that was kept then; of any other, how it stands, from its own schema. */
 async function drillOf(context: Context, what: string): Promise<Gathered> {
-  const { parseDrillId, requireDrill } = await import('../operations/drills.ts');
+  const { isOver, parseDrillId, requireDrill } = await import('../operations/drills.ts');
   const drill = await requireDrill(await context.database(), parseDrillId(what));
-  if (drill.schema === null) {
-    const found = parseReport(JSON.stringify(drill.report));
-    if ('report' in found) return { report: found.report, followUp: null };
+  const kept = isOver(drill.status) ? parseReport(JSON.stringify(drill.report)) : { fault: 'not over' };
+  const { schema } = drill;
+  if (schema === null) {
+    if ('report' in kept) return { report: kept.report, followUp: null };
     throw new FenghuoError({
       code: 'no-report',
       refusal: 'notFound',
@@ -150,16 +152,28 @@ async function drillOf(context: Context, what: string): Promise<Gathered> {
     });
   }
   const { drilledOf } = await import('../operations/drill-reports.ts');
+  const read = <T>(work: (drilled: Drilled) => Promise<T>) =>
+    inSchema(context, schema, async (own) => work(await drilledOf(own, drill)));
+  const followUp = () => read((drilled) => drilled.followUp());
+  return {
+    report: 'report' in kept ? kept.report : await read(({ report: own }) => Promise.resolve(own)),
+    followUp,
+  };
+}
+
+/** A drill's tables are nobody's but its own role's and their owner's. */
+async function inSchema<T>(
+  context: Context,
+  schema: string,
+  work: (own: Database) => Promise<T>,
+): Promise<T> {
   const { openDatabase } = await import('../db/database.ts');
   const { DATABASE_URL: url } = await context.config();
-  // A drill's tables are nobody's but its own role's and their owner's.
-  const database = openDatabase({ url, schema: drill.schema, asOwner: true, connectionsMost: 2 });
+  const own = openDatabase({ url, schema, asOwner: true, connectionsMost: 2 });
   try {
-    const { report, followUp } = await drilledOf(database, drill);
-    const people = await followUp();
-    return { report, followUp: () => Promise.resolve(people) };
+    return await work(own);
   } finally {
-    await database.close();
+    await own.close();
   }
 }
 

@@ -2,7 +2,8 @@
 import type { Command } from 'commander';
 import { readSchedules, type LastOccasion } from '../db/drill-schedules.ts';
 import { lastSign, readNow } from '../db/drills.ts';
-import { CHINA_ZONE } from '../domain/time.ts';
+import { CHINA_ZONE, type Instant } from '../domain/time.ts';
+import { DRILL_SERVER_SIGN } from '../domain/watchdog.ts';
 import {
   addSchedule,
   parseScheduleId,
@@ -14,7 +15,6 @@ import { drillName } from '../operations/drills.ts';
 import type { ScheduleTimes } from '../worker/drill-schedules.ts';
 import { actorIfKnown } from './actor.ts';
 import type { Context } from './context.ts';
-import { SERVING_SIGN } from './drill-serve.ts';
 import { example } from './example.ts';
 import { plainNumber, wholeNumber } from './options.ts';
 import { renderTable } from './table.ts';
@@ -27,6 +27,8 @@ const NEXT_SHOWN = 3;
 const GONE_AFTER_MS = 60_000;
 
 type AddOptions = { cron: string; speed: number; seed?: number };
+
+const ADD_EXAMPLE = 'npx fenghuo drill schedule add quickstart --cron "0 14 * * 2"';
 
 export function addDrillScheduleCommands(drill: Command, context: Context): void {
   const { say } = context;
@@ -73,7 +75,12 @@ async function add(context: Context, scenario: string, options: AddOptions): Pro
   context.print({
     value: scheduleShape({ ...row, last: null }, times),
     lines: () => [
-      context.say('schedule.added', { name, scenario: row.scenario, speed, next: nextOf(times)[0] ?? '-' }),
+      context.say('schedule.added', {
+        name,
+        scenario: row.scenario,
+        speed,
+        next: times?.next[0] === undefined ? '-' : minuteOf(times.next[0]),
+      }),
     ],
   });
   await hintServer(context);
@@ -103,11 +110,11 @@ async function list(context: Context): Promise<void> {
               { title: say('schedule.cron'), of: ({ row }) => row.cron },
               {
                 title: say('schedule.next'),
-                of: (one) => (one.times ? (nextOf(one.times)[0] ?? '-') : say('schedule.gone')),
+                of: ({ times }) => (times ? shortly(times.next[0]) : say('schedule.unknown')),
               },
               {
                 title: say('schedule.lastDue'),
-                of: ({ row }) => (row.last ? minuteOf(row.last.dueAt) : '-'),
+                of: ({ row }) => shortly(row.last?.dueAt),
               },
               { title: say('schedule.lastDrill'), of: ({ row }) => lastWords(context, row.last) },
               {
@@ -119,10 +126,15 @@ async function list(context: Context): Promise<void> {
             context.columns(),
           ),
   });
-  if (all.length === 0) return context.hint(say('schedule.none'));
+  if (all.length === 0) return context.hint(say('schedule.none'), `  ${ADD_EXAMPLE}`);
+  context.hint(say('schedule.zone', { zone: CHINA_ZONE }));
   for (const one of all) {
+    const named = { name: scheduleName(one.row.scheduleId) };
+    const skipped = one.row.last?.skipped ?? null;
+    if (skipped !== null) context.hint(say('schedule.why', { ...named, why: say(`skipped.${skipped}`) }));
+    if (one.times === null) context.hint(say('schedule.gone', named));
     const missed = one.times?.missed ?? 0;
-    if (missed > 0) context.hint(say('schedule.missed', { name: scheduleName(one.row.scheduleId), missed }));
+    if (missed > 0) context.hint(say('schedule.missed', { ...named, missed }));
   }
   await hintServer(context);
 }
@@ -179,21 +191,24 @@ function scheduleShape(row: Listed, times: ScheduleTimes | null) {
   };
 }
 
-function nextOf(times: ScheduleTimes | null): string[] {
-  return times?.next.map(minuteOf) ?? [];
+/** `11-24 14:00`; with the year where it is another one; a dash where there is none. */
+function shortly(at: Instant | undefined): string {
+  if (at === undefined) return '-';
+  const [whole, today] = [minuteOf(at), minuteOf(Date.now())];
+  return whole.slice(0, 5) === today.slice(0, 5) ? whole.slice(5) : whole;
 }
 
-/** `DR3 ended`, or why there was none. */
+/** `DR3 ended`; why there was none stands below the table. */
 function lastWords(context: Context, last: LastOccasion | null): string {
   if (last === null) return '-';
-  if (last.skipped !== null) return context.say(`skipped.${last.skipped}`);
+  if (last.skipped !== null) return context.say('schedule.skipped');
   const status = last.status === null ? '' : context.say(`drillStatus.${last.status}`);
   return `${drillName(last.drillId ?? 0)} ${status}`;
 }
 
 async function hintServer(context: Context): Promise<void> {
   const live = await context.database();
-  const sign = await lastSign(live, SERVING_SIGN);
+  const sign = await lastSign(live, DRILL_SERVER_SIGN);
   if (sign === null || (await readNow(live)) - sign > GONE_AFTER_MS)
     context.hint(context.say('schedule.noServer'));
 }

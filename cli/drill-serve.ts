@@ -6,15 +6,13 @@ import { readWished, type Wished } from '../db/drill-schedules.ts';
 import { conductAlone, lastSign, readNow } from '../db/drills.ts';
 import { beat } from '../db/liveness.ts';
 import type { Instant } from '../domain/time.ts';
+import { DRILL_SERVER_SIGN } from '../domain/watchdog.ts';
 import { BEGIN_WITHIN_MS, whyNotBegin } from '../operations/drill-schedules.ts';
 import { drillName, requireDrill, wishStop } from '../operations/drills.ts';
 import type { Context } from './context.ts';
 import { example } from './example.ts';
 import { serve } from './serving.ts';
 import { minuteOf } from './times.ts';
-
-/** The sign of life of whoever conducts what schedules ask for. */
-export const SERVING_SIGN = 'drill serve';
 
 /** In the place of a drill's number, for the lock of who serves: no drill has it. */
 const WHO_SERVES = 0;
@@ -69,8 +67,8 @@ async function serveDrills(serving: Serving): Promise<void> {
 async function serveAlone(serving: Serving, still: () => Promise<boolean>): Promise<void> {
   const { live, signal } = serving;
   await endAbandoned(serving);
-  await beat(live, SERVING_SIGN);
-  const beating = setInterval(() => void beat(live, SERVING_SIGN).catch(() => undefined), BEAT_MS);
+  await beat(live, DRILL_SERVER_SIGN);
+  const beating = setInterval(() => void beat(live, DRILL_SERVER_SIGN).catch(() => undefined), BEAT_MS);
   const notBefore = new Map<number, Instant>();
   try {
     while (!signal.aborted && (await still())) {
@@ -88,7 +86,7 @@ async function serveAlone(serving: Serving, still: () => Promise<boolean>): Prom
 
 /** A drill that began and that nobody has conducted for long does not go on at an hour at which nobody expects it. */
 async function endAbandoned({ context, live }: Serving): Promise<void> {
-  const sign = await lastSign(live, SERVING_SIGN);
+  const sign = await lastSign(live, DRILL_SERVER_SIGN);
   if (sign === null || (await readNow(live)) - sign <= BEGIN_WITHIN_MS) return;
   for (const { drillId, startedAt } of await readWished(live)) {
     if (startedAt === null) continue;

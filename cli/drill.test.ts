@@ -35,7 +35,7 @@ describe('drill rehearse', () => {
     const { code, stdout, stderr } = await drill('rehearse', 'quickstart');
     expect(code).toBe(0);
     expect(stdout).toMatch(/village +9 +9 +9/);
-    expect(stdout).toContain('met  village: 90 % answered within 20m');
+    expect(stdout).toContain('met  village: 90 % answered within 20 min');
     expect(stderr).toContain('nothing was sent');
   });
 

@@ -20,6 +20,7 @@ type Cell = string | number | Html;
 
 /** Rows of one table that are printed; a city has a hundred thousand units. */
 const ROWS_MOST = 300;
+const COLUMNS_MOST = 10;
 /** An act's body that is longer is shortened: the data hold it whole. */
 const BODY_CHARACTERS_MOST = 400;
 
@@ -31,7 +32,7 @@ th{background:#eee}td.n{text-align:right;font-variant-numeric:tabular-nums}td.t{
 .level{display:inline-block;padding:2px 10px;color:#fff;background:#333}.red{background:#a80000}.orange{background:#ff9d1e;color:#000}
 .yellow{background:#ffd900;color:#000}.blue{background:#003f87}pre{white-space:pre-wrap;word-break:break-word;border:1px solid #999;padding:8px;margin:4px 0;background:#fafafa;font:inherit}
 code{font:12px/1.4 ui-monospace,monospace;word-break:break-all}.note{color:#444;font-size:.9em}dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px;margin:8px 0}dt{font-weight:bold}dd{margin:0}
-@media print{main{max-width:none;padding:0}h2{break-after:avoid}tr,pre{break-inside:avoid}}`;
+.wide{overflow-x:auto}@media print{.wide{overflow:visible}table{font-size:.8em}.many{font-size:.62em}.many td,.many th{padding:2px 3px}main{max-width:none;padding:0}h2{break-after:avoid}tr,pre{break-inside:avoid}}`;
 
 /** The whole page; `recipients` are the first of them. */
 export async function evidenceReport(
@@ -162,14 +163,17 @@ function timeline(report: Report): Html {
   for (const { rung, name } of evidence.rungs) {
     const reached = evidence.escalations.filter((one) => one.rung === rung);
     if (rung === 0 || reached.length === 0) continue;
-    const what = say('event.rung', { rung: rung + 1, name, count: reached.length });
+    const what = say('event.rung', { rung: rung + 1, name: say.value(name), count: reached.length });
     events.push({ at: least(reached.map(({ at }) => at)), what, who: '' });
   }
   for (const { kind, at, unit, person } of evidence.answers)
     if (kind === 'cannot act') events.push({ at, what: say('event.cannot', { unit }), who: person ?? '' });
   for (const act of acts) {
     if (act.kind.startsWith('warning') || ENDS.includes(act.kind)) continue;
-    events.push({ at: act.at, what: say.value(act.kind), who: act.actor ?? say('engine') });
+    const because = reasonOf(act);
+    const what =
+      because === null ? say.value(act.kind) : say('event.because', { act: say.value(act.kind), because });
+    events.push({ at: act.at, what, who: act.actor ?? say('engine') });
   }
   const last = evidence.sent.map(({ lastAt }) => lastAt);
   if (last.length > 0) events.push({ at: most(last), what: say('event.lastSend'), who: '' });
@@ -210,6 +214,13 @@ function decided({ evidence: { acts }, say }: Report): Html {
   return html`<h2>${say('decided')}</h2>
     <p class="note">${say('decidedNote')}</p>
     ${table(say, [say('at'), say('what'), say('who'), say('details'), say('place')], rows)}`;
+}
+
+/** Why somebody did it, where they had to say so. */
+function reasonOf({ body }: ActLine): string | null {
+  const { reason, emergencyReason } = (body ?? {}) as { reason?: unknown; emergencyReason?: unknown };
+  const because = emergencyReason ?? reason;
+  return typeof because === 'string' ? because : null;
 }
 
 /** The warning's own row stands above; of the other acts what was said. */
@@ -264,7 +275,7 @@ function escalations({ evidence, say, language }: Report): Html {
   const byUnit = new Map(evidence.units.map((unit) => [unit.unitId, unit]));
   const rungs = evidence.rungs.map((rung) => [
     rung.rung + 1,
-    rung.name,
+    say.value(rung.name),
     say.value(rung.who),
     rung.by.map((channel) => say.value(channel)).join(' / '),
     span(rung.waitMs, language),
@@ -275,7 +286,7 @@ function escalations({ evidence, say, language }: Report): Html {
   const rows = risen.map(({ unitId, rung, at, beforeAt }) => [
     instant(at),
     byUnit.get(unitId)?.path ?? String(unitId),
-    `${rung + 1} ${evidence.rungs[rung]?.name ?? ''}`,
+    `${rung + 1} ${say.value(evidence.rungs[rung]?.name ?? '')}`,
     beforeAt === null ? '' : span(Math.max(0, at - beforeAt), language),
     evidence.rungs[rung - 1]?.source ?? '',
   ]);
@@ -292,7 +303,7 @@ function silentUnits({ evidence, say, language }: Report): Html {
   const silent = evidence.units.filter((unit) => unit.silentAt !== null);
   const tried = new Map<number, string[]>();
   for (const { unitId, rung, messages } of evidence.escalations) {
-    const name = evidence.rungs[rung]?.name ?? '';
+    const name = say.value(evidence.rungs[rung]?.name ?? '');
     tried.set(unitId, [...(tried.get(unitId) ?? []), `${rung + 1} ${name} × ${messages}`]);
   }
   const tiers = new Map(TIERS.map((tier) => [tier.id, tier[language]]));
@@ -353,21 +364,25 @@ function faults({ evidence: { verification }, say }: Report): Html {
 function table(say: EvidenceSay, head: readonly string[], rows: readonly (readonly Cell[])[]): Html {
   if (rows.length === 0) return html`<p>${say('none')}</p>`;
   const left = rows.length - ROWS_MOST;
-  return html`<table>
-      <thead>
-        <tr>
-          ${head.map((title) => html`<th>${title}</th>`)}
-        </tr>
-      </thead>
-      <tbody>
-        ${rows.slice(0, ROWS_MOST).map(
-          (row) =>
-            html`<tr>
-              ${row.map((cell) => (typeof cell === 'number' ? html`<td class="n">${cell}</td>` : html`<td>${cell}</td>`))}
-            </tr>`,
-        )}
-      </tbody>
-    </table>
+  // More columns than a sheet of paper is wide.
+  const many = head.length > COLUMNS_MOST ? 'many' : '';
+  return html`<div class="wide">
+      <table class="${many}">
+        <thead>
+          <tr>
+            ${head.map((title) => html`<th>${title}</th>`)}
+          </tr>
+        </thead>
+        <tbody>
+          ${rows.slice(0, ROWS_MOST).map(
+            (row) =>
+              html`<tr>
+                ${row.map((cell) => (typeof cell === 'number' ? html`<td class="n">${cell}</td>` : html`<td>${cell}</td>`))}
+              </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>
     ${left > 0 ? html`<p class="note">${say('more', { count: left })}</p>` : ''}`;
 }
 

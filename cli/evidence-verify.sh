@@ -1,13 +1,22 @@
 #!/bin/sh
-# Checks this folder by sha256sum alone: the files, each line of each chain, each block of facts, and the seals.
+# Checks this folder by sha256sum (or shasum) alone: the files, each line of each chain, each block of facts, and the seals.
 # Usage: sh verify.sh        Exit code 0: everything matches. What each check means stands in README.txt.
+LC_ALL=C
+export LC_ALL
 cd "$(dirname "$0")" || exit 2
+if command -v sha256sum > /dev/null; then sum() { sha256sum "$@"; }; else sum() { shasum -a 256 "$@"; }; fi
+[ "$(printf '' | sum | cut -c1-8)" = e3b0c442 ] || { echo 'Neither sha256sum nor shasum is here.'; exit 2; }
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
 bad=0
 fault() { echo "FAULT: $1"; bad=1; }
-hash_of() { printf '%s' "$1" | sha256sum | cut -c1-64; }
+hash_of() { printf '%s' "$1" | sum | cut -c1-64; }
 nothing=$(hash_of '')
 
-sha256sum --quiet -c SHA256SUMS || fault 'a file is not the one that was exported'
+sum -c SHA256SUMS > "$work/files" 2> /dev/null || {
+  fault 'a file is not the one that was exported'
+  grep -v ': OK$' "$work/files"
+}
 
 for file in record/*.txt; do
   chain=$(basename "$file" .txt)
@@ -36,14 +45,13 @@ for table in answers deliveries receipts; do
   from=1
   for facts in record/facts-*.txt; do
     [ -e "$facts" ] || continue
-    sed -n 's/.*"table" : "'$table'".*"rows" : \([0-9]*\), "sha256" : "\([0-9a-f]*\)".*/\1 \2/p' "$facts" > /tmp/blocks.$$
+    sed -n 's/.*"table" : "'$table'".*"rows" : \([0-9]*\), "sha256" : "\([0-9a-f]*\)".*/\1 \2/p' "$facts" > "$work/blocks"
     while read -r rows hash; do
       to=$((from + rows - 1))
-      [ "$(sed -n "${from},${to}p" facts/$table.jsonl | sha256sum | cut -c1-64)" = "$hash" ] ||
+      [ "$(sed -n "${from},${to}p" facts/$table.jsonl | sum | cut -c1-64)" = "$hash" ] ||
         fault "$table, lines $from to $to: not the block that was sealed"
       from=$((to + 1))
-    done < /tmp/blocks.$$
-    rm -f /tmp/blocks.$$
+    done < "$work/blocks"
   done
   [ "$(wc -l < facts/$table.jsonl)" -eq $((from - 1)) ] || fault "$table: lines that are in no block"
 done

@@ -108,6 +108,7 @@ const EN = {
   'event.firstEndTold': 'first of {count} messages that it is over',
   'event.late': 'first of {count} answers after it was over',
   'event.lastSend': 'last message settled',
+  'event.because': '{act}, because: {because}',
 } as const;
 
 export type EvidenceWord = keyof typeof EN;
@@ -215,11 +216,17 @@ const ZH: Record<EvidenceWord, string> = {
   'event.firstEndTold': '结束告知共 {count} 条,第一条发出',
   'event.late': '结束后的 {count} 个应答中的第一个',
   'event.lastSend': '最后一条信息有了结果',
+  'event.because': '{act},理由:{because}',
 };
 
 /** What stands in tables as the database has it, by its own word; what is not listed is shown as it is. */
 const VALUES_ZH: Readonly<Record<string, string>> = {
   rung: '叫应',
+  tell: '叫应',
+  'other channel': '换渠道',
+  bridge: '越级',
+  pause: '全部暂停',
+  resume: '恢复',
   'bridge notice': '越级告知',
   digest: '汇总',
   'end report': '叫应情况',
@@ -261,6 +268,15 @@ const VALUES_ZH: Readonly<Record<string, string>> = {
   release: '签发',
   publish: '发布',
   emergency: '紧急发布',
+  edit: '修改',
+  rejected: '退回',
+  withdrawn: '撤回稿件',
+  'decided not to send': '决定不发布',
+  'release alone': '一人签发',
+  'after-review': '事后复核',
+  answer: '登记应答',
+  cap: '收到 CAP',
+  twilio: 'Twilio',
 };
 
 export type EvidenceSay = {

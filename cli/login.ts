@@ -1,11 +1,12 @@
 /** `login`, `logout`, `whoami`: the token by which an operator shows who they are, kept in a file for its owner alone. */
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { FenghuoError } from '../domain/errors.ts';
 import { authenticate, endToken } from '../operations/operators.ts';
 import { ask, mayAsk } from './confirm.ts';
 import type { Context } from './context.ts';
 import { example } from './example.ts';
 import { grantLine, grantShape } from './grants.ts';
+import { logInByProvider } from './login-oidc.ts';
 import { readTextFile } from './options.ts';
 import { forgetToken, keepToken, readToken } from './token.ts';
 
@@ -14,9 +15,21 @@ export function addLoginCommand(program: Command, context: Context): void {
     .command('login')
     .description(context.say('help.login'))
     .option('--token-file <FILE>', context.say('help.tokenFile'))
-    .addHelpText('after', example(context, 'npx fenghuo login', 'npx fenghuo login --token-file token.txt'))
-    .action(async (options: { tokenFile?: string }) => {
-      const token = (await givenToken(context, options.tokenFile)).trim();
+    .addOption(new Option('--oidc', context.say('help.loginOidc')).conflicts('tokenFile'))
+    .addHelpText(
+      'after',
+      example(
+        context,
+        'npx fenghuo login',
+        'npx fenghuo login --oidc',
+        'npx fenghuo login --token-file token.txt',
+      ),
+    )
+    .action(async (options: { tokenFile?: string; oidc?: boolean }) => {
+      const token =
+        options.oidc === true
+          ? (await logInByProvider(context)).token
+          : (await givenToken(context, options.tokenFile)).trim();
       const operator = await authenticate(await context.database(), token);
       await keepToken(context.env, token);
       context.print({

@@ -14,6 +14,7 @@ import {
   TOKEN_DAYS,
   type IssuedToken,
 } from '../operations/operators.ts';
+import { linkOperator, requireIssuer, unlinkOperator } from '../operations/logins.ts';
 import { refusalOf } from '../operations/refusals.ts';
 import type { Context } from './context.ts';
 import { example } from './example.ts';
@@ -26,7 +27,14 @@ const ROLE_WORDS: Readonly<Record<string, Role>> = Object.fromEntries(
   ROLES.map((role) => [role.replace(' ', '-'), role]),
 );
 
-type AddOptions = { first?: boolean; administrator?: boolean; person?: string; email?: string };
+type AddOptions = {
+  first?: boolean;
+  administrator?: boolean;
+  loginService?: string;
+  person?: string;
+  email?: string;
+};
+type LinkOptions = { subject: string; issuer?: string };
 type GrantOptions = { role: string; area: string; level: string; hazard?: string[] };
 type RevokeOptions = { grant?: number; operator?: boolean };
 type TokenOptions = { days: number; revokeOthers?: boolean; revoke?: boolean };
@@ -39,6 +47,11 @@ export function addOperatorCommands(program: Command, context: Context): void {
     .argument('<NAME>', context.say('help.operatorName'))
     .option('--first', context.say('help.operatorFirst'))
     .option('--administrator', context.say('help.operatorAdministrator'))
+    .addOption(
+      new Option('--login-service <ISSUER>', context.say('help.operatorLoginService')).conflicts([
+        ...['first', 'administrator', 'person', 'email'],
+      ]),
+    )
     .option('--person <PERSON>', context.say('help.operatorPerson'))
     .option('--email <ADDRESS>', context.say('help.operatorEmail'))
     .addHelpText(
@@ -47,6 +60,7 @@ export function addOperatorCommands(program: Command, context: Context): void {
         context,
         'npx fenghuo operator add 管理员 --first',
         'npx fenghuo operator add 张三 --email zhang@office.example',
+        'npx fenghuo operator add 统一登录 --login-service https://login.example',
       ),
     )
     .action(async (name: string, options: AddOptions) => add(context, name, options));
@@ -81,6 +95,20 @@ export function addOperatorCommands(program: Command, context: Context): void {
     .addHelpText('after', example(context, 'npx fenghuo operator revoke 张三 --grant 7'))
     .action(async (name: string, options: RevokeOptions) => takeBack(context, name, options));
   operator
+    .command('link')
+    .description(context.say('help.operatorLink'))
+    .argument('<NAME>', context.say('help.operatorName'))
+    .requiredOption('--subject <SUBJECT>', context.say('help.linkSubject'))
+    .option('--issuer <ISSUER>', context.say('help.linkIssuer'))
+    .addHelpText('after', example(context, 'npx fenghuo operator link 张三 --subject 248289761001'))
+    .action(async (name: string, options: LinkOptions) => link(context, name, options));
+  operator
+    .command('unlink')
+    .description(context.say('help.operatorUnlink'))
+    .argument('<NAME>', context.say('help.operatorName'))
+    .addHelpText('after', example(context, 'npx fenghuo operator unlink 张三'))
+    .action(async (name: string) => unlink(context, name));
+  operator
     .command('token')
     .description(context.say('help.operatorToken'))
     .argument('<NAME>', context.say('help.operatorName'))
@@ -99,8 +127,9 @@ export async function requireOperator(context: Context): Promise<Operator> {
 }
 
 async function add(context: Context, name: string, options: AddOptions): Promise<void> {
-  const { first = false, ...other } = options;
+  const { first = false, loginService, ...other } = options;
   const database = await context.database();
+  if (loginService !== undefined) return addService(context, name, requireIssuer(loginService));
   const added = first
     ? await addFirstOperator(database, name)
     : await addOperator(database, await requireOperator(context), { name, ...other });
@@ -109,6 +138,31 @@ async function add(context: Context, name: string, options: AddOptions): Promise
     context.say(administrator ? 'operator.addedAdministrator' : 'operator.added', { name }),
   ]);
   context.hint(context.say(administrator ? 'operator.nextAdd' : 'operator.nextGrant', { name }));
+}
+
+async function addService(context: Context, name: string, loginIssuer: string): Promise<void> {
+  const by = await requireOperator(context);
+  const added = await addOperator(await context.database(), by, { name, loginIssuer });
+  printToken(context, name, added, [context.say('operator.addedService', { name, issuer: loginIssuer })]);
+  context.hint(context.say('operator.nextService'));
+}
+
+async function link(context: Context, name: string, options: LinkOptions): Promise<void> {
+  const by = await requireOperator(context);
+  const identity = await linkOperator(await context.database(), by, name, options);
+  context.print({
+    value: { operator: name, ...identity },
+    lines: () => [context.say('operator.linked', { name, ...identity })],
+  });
+}
+
+async function unlink(context: Context, name: string): Promise<void> {
+  const by = await requireOperator(context);
+  const identities = await unlinkOperator(await context.database(), by, name);
+  context.print({
+    value: { operator: name, unlinked: identities },
+    lines: () => identities.map((identity) => context.say('operator.unlinked', { name, ...identity })),
+  });
 }
 
 async function grant(context: Context, name: string, options: GrantOptions): Promise<void> {
@@ -179,6 +233,8 @@ function operatorShape(one: ListedOperator) {
   return {
     operator: one.name,
     administrator: one.administrator,
+    loginService: one.loginIssuer,
+    linked: one.identities,
     person: one.person,
     email: one.email,
     tokenUntil: isoOrNull(one.tokenUntil),
@@ -193,8 +249,11 @@ function operatorLines(one: ListedOperator, context: Context): string[] {
       ? context.say('operator.noToken')
       : context.say('operator.tokenUntil', { until: minuteOf(one.tokenUntil) });
   const administrator = one.administrator ? ` · ${context.say('operator.administrator')}` : '';
+  const service =
+    one.loginIssuer === null ? '' : ` · ${context.say('operator.loginService', { issuer: one.loginIssuer })}`;
   return [
-    `${one.name}${administrator} · ${until}`,
+    `${one.name}${administrator}${service} · ${until}`,
+    ...one.identities.map((identity) => `  ${context.say('operator.linkedTo', identity)}`),
     ...one.grants.map((grant) => `  ${grantLine(grant, context)}`),
   ];
 }

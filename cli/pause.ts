@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Pause } from '../db/pauses.ts';
 import { isoWithOffset } from '../domain/time.ts';
 import { pauseEverything, resumeEverything } from '../operations/pauses.ts';
-import { requireActor } from './actor.ts';
+import { actorIfKnown, requireActor } from './actor.ts';
 import type { Context } from './context.ts';
 import { example } from './example.ts';
 import { pauseShape } from './shapes.ts';
@@ -33,7 +33,8 @@ export function addResumeCommand(program: Command, context: Context): void {
     .addHelpText('after', example(context, 'npx fenghuo resume --by 王值班'))
     .action(async (options: { by?: string }) => {
       const by = await requireActor(context, options.by, '--by');
-      const pause = await resumeEverything(await context.database(), { by });
+      const actor = await actorIfKnown(context);
+      const pause = await resumeEverything(await context.database(), { by, actor });
       context.print({
         value: { paused: null, ended: { ...pauseShape(pause), until: isoWithOffset(pause.until) } },
         lines: () => [

@@ -3,13 +3,14 @@ import { rangeOf, tierRanges, verdictRanges, type Range } from '../domain/rehear
 import type { Verdict } from '../domain/rehearsal/expectations.ts';
 import type { TierMoment, WarningSummary } from '../domain/rehearsal/summary.ts';
 import { kindOf } from '../domain/scenario-check.ts';
-import { writeSpan, type Expectation, type Scenario } from '../domain/scenario.ts';
+import { spanMs, writeSpan, type Expectation, type Scenario } from '../domain/scenario.ts';
 import { MINUTE_MS } from '../domain/time.ts';
 import type { Rehearsed } from '../operations/rehearsals.ts';
 import type { Context } from './context.ts';
 import { paint } from './paint.ts';
 import { levelName, tierName } from './shapes.ts';
 import { renderTable, type Column } from './table.ts';
+import { span } from './times.ts';
 import { harmless } from './width.ts';
 
 /** The plain run and each what-if: its text, and its rehearsals by seed. */
@@ -54,7 +55,7 @@ function renderWarning(rehearsals: readonly Rehearsed[], index: number, context:
       level: levelName(first.level, lang),
       at: writeSpan(first.atMinute * MINUTE_MS),
       end: say(`end.${first.end}`),
-      lasts: writeSpan(first.lastsMinutes * MINUTE_MS).slice(1),
+      lasts: span(first.lastsMinutes * MINUTE_MS, lang),
     }),
     ...(all.length === 1 ? tierTable(first, context) : rangeTable(all, context)),
     '',
@@ -213,6 +214,8 @@ export function expectationWords(
   const of = (tier: string | undefined) =>
     tier === undefined ? say('expect.allTiers') : tierName(tier, lang);
   const at = (where: string | undefined) => (where === undefined ? '' : ` ${harmless(where)}`);
+  // `10m` in a file is ten minutes; to a reader it may be ten metres.
+  const time = (written = '') => (spanMs(written) === 0 ? written : span(spanMs(written), lang));
   const kind = kindOf(expectation);
   const named = expectation.warning === undefined ? '' : `${expectation.warning}: `;
   switch (kind) {
@@ -225,11 +228,14 @@ export function expectationWords(
         percent: share,
         within,
       } = expectation[kind] ?? { tier: '', percent: 0, within: '' };
-      return named + say(`expect.${kind}`, { tier: of(tier), where: at(where), percent: share, within });
+      return (
+        named +
+        say(`expect.${kind}`, { tier: of(tier), where: at(where), percent: share, within: time(within) })
+      );
     }
     case 'silent': {
       const { tier, where, atMost, atLeast, after = '' } = expectation.silent ?? {};
-      const place = { tier: of(tier), where: at(where), after };
+      const place = { tier: of(tier), where: at(where), after: time(after) };
       return (
         named +
         [
@@ -239,13 +245,19 @@ export function expectationWords(
       );
     }
     case 'bridged':
-      return named + say('expect.bridged', { where: '', within: '', ...expectation.bridged });
+      return (
+        named +
+        say('expect.bridged', {
+          where: expectation.bridged?.where ?? '',
+          within: time(expectation.bridged?.within),
+        })
+      );
     case 'notBridged':
       return named + say('expect.notBridged', { where: '', ...expectation.notBridged });
     case 'noSendAfterEnd':
       return named + say('expect.noSendAfterEnd');
     case 'corrected':
-      return named + say('expect.corrected', { within: '', ...expectation.corrected });
+      return named + say('expect.corrected', { within: time(expectation.corrected?.within) });
     case null:
       return named;
     default:

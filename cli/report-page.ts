@@ -33,19 +33,21 @@ import {
 import {
   channelName,
   grouped,
-  interruptionWords,
+  interruptionsOf,
   labelled,
   leadWords,
   minutesWords,
   percentOf,
   perHundred,
   short,
+  silentNotes,
   sourceWords,
   tierWord,
   totalsOf,
   wasWords,
 } from './report-parts.ts';
 import { restWords, SCORE_NOTES } from './report-text.ts';
+import { span } from './times.ts';
 
 const PHASES: readonly (keyof Phases)[] = ['answered', 'told', 'opened', 'unopened', 'silent'];
 
@@ -62,6 +64,7 @@ export async function reportPage(
         <h1>${title}</h1>
         <p class="note">${say('report.starts', { at: report.startsAt.replace('T', ' ') })}</p>
         <div class="source">${sourceWords(report, words).map((line) => html`<p>${line}</p>`)}</div>
+        ${interruptionsOf(report, 'behind', words).map((line) => html`<p><b>${line}</b></p>`)}
       </header>
       ${scoreCard(report, words)} ${expectations(report, words)}
       ${report.warnings.length === 0 ? html`<p>${say('report.noWarnings')}</p>` : overview(report, words)}
@@ -184,7 +187,7 @@ function warningPart(warning: WarningReport, words: Words): Html {
   const time = {
     at: writeSpan(atMinute * MINUTE_MS),
     end: say(`end.${end}`),
-    lasts: writeSpan(lastsMinutes * MINUTE_MS).slice(1),
+    lasts: span(lastsMinutes * MINUTE_MS, lang),
   };
   const places = areas.map((area) => area.name).join(lang === 'zh' ? '、' : ', ');
   return html`<section class="warning">
@@ -193,8 +196,8 @@ function warningPart(warning: WarningReport, words: Words): Html {
     ${end === 'open' ? html`<p class="note">${say('report.open')}</p>` : ''}
     <p class="lead">${leadWords(warning, words)}</p>
     ${tiles(warning, words)} ${timeline(warning, words)} ${curves(warning, words)}
-    ${tierTable(warning, words)} ${channelTables(warning, words)} ${silentUnits(warning, words)}
-    ${bridges(warning, words)}
+    ${tierTable(warning, words)} ${channelTables(warning, words)} ${realPeople(warning, words)}
+    ${silentUnits(warning, words)} ${bridges(warning, words)}
     <h3>${say('report.rest')}</h3>
     ${restWords(warning, words).map((line) => html`<p>${line}</p>`)}
   </section>`;
@@ -284,13 +287,12 @@ function tierTable({ tiers }: WarningReport, words: Words): Html {
     ${table(head, rows)}`;
 }
 
-function channelTables({ channels, tiers }: WarningReport, words: Words): Html {
+type Channels = WarningReport['channels'];
+
+/** Of all tiers together. */
+function channelTable(channels: Channels, words: Words): Html {
   const { say } = words;
-  const all = channels.filter(({ tier }) => tier === null);
-  if (all.length === 0)
-    return html`<h3>${say('report.channels')}</h3>
-      <p>${say('report.noChannels')}</p>`;
-  const rows = all.map((tally): Cell[] => {
+  const rows = channels.map((tally): Cell[] => {
     const share = perHundred(tally);
     return [
       channelName(tally.channel, words),
@@ -309,6 +311,15 @@ function channelTables({ channels, tiers }: WarningReport, words: Words): Html {
     say('report.perHundredLong'),
     say('report.medianLong'),
   ];
+  return table(head, rows);
+}
+
+function channelTables({ channels, tiers }: WarningReport, words: Words): Html {
+  const { say } = words;
+  const all = channels.filter(({ tier }) => tier === null);
+  if (all.length === 0)
+    return html`<h3>${say('report.channels')}</h3>
+      <p>${say('report.noChannels')}</p>`;
   const byTier = tiers.map(({ tier }): Cell[] => [
     tierWord(tier, words),
     ...all.map(({ channel }) => {
@@ -320,17 +331,37 @@ function channelTables({ channels, tiers }: WarningReport, words: Words): Html {
   ]);
   return html`<h3>${say('report.channels')}</h3>
     <p class="note">${say('report.channelsNote')}</p>
-    ${table(head, rows)}
+    ${channelTable(all, words)}
     <p class="note">${say('report.byTier')}</p>
     ${table([say('tier.tier'), ...all.map(({ channel }) => channelName(channel, words))], byTier)}`;
 }
 
-function silentUnits({ silentUnits: units }: WarningReport, words: Words): Html {
+/** What real people did in a drill stands by itself. */
+function realPeople({ real }: WarningReport, words: Words): Html {
+  if (real === null) return html``;
+  const { say } = words;
+  const rows = real.units.map((unit): Cell[] => [
+    ...unitCells(unit, words),
+    unit.told,
+    unit.answered,
+    figure(minutesWords(unit.afterMinute)),
+  ]);
+  const head = [...unitHead(words), say('tier.told'), say('tier.answered'), say('report.after')];
+  return html`<h3>${say('report.realHead')}</h3>
+    <p class="note">${say('report.real', { told: real.told, answered: real.answered })}</p>
+    ${channelTable(
+      real.channels.filter(({ tier }) => tier === null),
+      words,
+    )}
+    ${listed(head, rows, words)}`;
+}
+
+function silentUnits({ silentUnits: units, real }: WarningReport, words: Words): Html {
   const { say } = words;
   const rows = units.map((unit): Cell[] => [
     ...unitCells(unit, words),
     figure(minutesWords(unit.sinceMinute)),
-    unit.told ? '' : say('report.neverTold'),
+    silentNotes(unit, real, words).join(' · '),
   ]);
   const head = [...unitHead(words), say('report.silentSince'), ''];
   return html`<h3>${labelled(say('report.silentUnits'), grouped(units.length), words)}</h3>
@@ -346,10 +377,11 @@ function bridges({ bridges: units }: WarningReport, words: Words): Html {
     ${units.length === 0 ? '' : listed([...unitHead(words), say('report.after')], rows, words)}`;
 }
 
-function interruptions({ interruptions: all }: DrillReport, words: Words): Html {
+function interruptions(report: DrillReport, words: Words): Html {
+  const all = interruptionsOf(report, 'others', words);
   if (all.length === 0) return html``;
   return html`<section>
     <h2>${words.say('report.interruptions')}</h2>
-    ${all.map((each) => html`<p>${interruptionWords(each, words)}</p>`)}
+    ${all.map((line) => html`<p>${line}</p>`)}
   </section>`;
 }

@@ -33,6 +33,7 @@ export function sourceWords({ source }: DrillReport, { say }: Words): string[] {
     case 'drill':
       return [
         say('report.drill', { ...source, ended: '' }),
+        ...(source.people > 0 ? [say('report.withPeople', { people: source.people })] : []),
         ...(source.ended === 'stopped' ? [say('report.stopped')] : []),
         ...(source.ended === null ? [say('report.running')] : []),
       ];
@@ -49,7 +50,7 @@ export function warningWords(warning: WarningReport, { say, lang }: Words): stri
     level: [hazardTitle(hazard)[lang], levelName(level, lang)].map(harmless).join(lang === 'zh' ? '' : ', '),
     at: writeSpan(atMinute * MINUTE_MS),
     end: say(`end.${end}`),
-    lasts: writeSpan(lastsMinutes * MINUTE_MS).slice(1),
+    lasts: span(lastsMinutes * MINUTE_MS, lang),
   });
 }
 
@@ -89,8 +90,29 @@ export function leadWords(warning: WarningReport, { say }: Words): string {
   return say(ended ? 'report.leadEnded' : 'report.lead', values);
 }
 
+/** Whether the machine was too slow stands before everything that suffers from it; the others are told at the end. */
+export function interruptionsOf(
+  { interruptions }: Pick<DrillReport, 'interruptions'>,
+  which: 'behind' | 'others',
+  words: Words,
+): string[] {
+  return interruptions
+    .filter(({ kind }) => (kind === 'behind') === (which === 'behind'))
+    .map((each) => interruptionWords(each, words));
+}
+
 export function interruptionWords({ kind, atMinute, seconds }: Interruption, { say, lang }: Words): string {
   return say(`report.interruption.${kind}`, { minute: short(atMinute), span: span(seconds * 1_000, lang) });
+}
+
+/** What is to be said of a unit that stayed silent: nobody there was reached, or somebody real was. */
+export function silentNotes(
+  unit: WarningReport['silentUnits'][number],
+  real: WarningReport['real'],
+  { say }: Pick<Words, 'say'>,
+): string[] {
+  const somebody = real?.units.some(({ key, told }) => key === unit.key && told > 0) ?? false;
+  return [...(unit.told ? [] : [say('report.neverTold')]), ...(somebody ? [say('report.realThere')] : [])];
 }
 
 export function channelName(channel: ChannelTally['channel'], { say }: Words): string {

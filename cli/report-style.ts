@@ -57,8 +57,8 @@ figcaption{font-size:.88rem}figcaption span{color:var(--soft)}
 .verdicts i{color:var(--soft);font-style:normal}
 .met b{color:var(--deep)}.unmet b{color:var(--bad)}
 footer{margin-top:36px;padding-top:10px;border-top:1px solid var(--line);color:var(--soft);font-size:.84rem}
-@media(max-width:34rem){.score{grid-template-columns:1fr}.ring{width:7.6rem;height:7.6rem}.verdicts li{grid-template-columns:1fr;gap:0}h1{font-size:1.4rem}th,td{padding:4px 6px}.wide{min-width:2.6rem}.wide .bar{min-width:2.4rem}}
+@media(max-width:34rem){.score{grid-template-columns:1fr}.ring{width:7.6rem;height:7.6rem}.verdicts li{grid-template-columns:1fr;gap:0}h1{font-size:1.4rem}th,td{padding:4px 6px}.score th,.score td{padding:4px 3px}.score .wide{min-width:0;padding:0}.score .wide .bar{display:none}}
 @page{size:A4;margin:13mm}
-@media print{body{background:#fff;font-size:11pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}main{max-width:none;padding:0}.scroll{overflow:visible}
+@media print{body{background:#fff;font-size:11pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}main{max-width:none;padding:0}.scroll{overflow:visible}table{font-size:.74rem}th,td{padding:3px 4px}
 tr,figure,.tile,.card,.verdicts li,.whole{break-inside:avoid}h2,h3,.keys{break-after:avoid}thead{display:table-header-group}.warning{break-before:auto}.charts{grid-template-columns:1fr 1fr}}
 `;

@@ -7,13 +7,14 @@ import { paint, type Tone } from './paint.ts';
 import { expectationWords } from './rehearsal.ts';
 import {
   channelName,
-  interruptionWords,
+  interruptionsOf,
   labelled,
   leadWords,
   minutesWords,
   percentOf,
   perHundred,
   short,
+  silentNotes,
   sourceWords,
   tierWord,
   warningWords,
@@ -40,16 +41,17 @@ export function renderReport(report: DrillReport, words: Words): string[] {
   return [
     paint(harmless(report.title[lang]), 'strong', colour),
     ...sourceWords(report, words).flatMap(prose),
+    ...interruptionsOf(report, 'behind', words).flatMap(prose),
     '',
     ...scoreLines(report, words),
     ...(report.warnings.length === 0 ? ['', say('report.noWarnings')] : []),
     ...report.warnings.flatMap((warning) => warningLines(warning, words)),
     ...expectationLines(report, words),
-    ...(report.interruptions.length === 0
-      ? []
-      : ['', ...report.interruptions.flatMap((each) => prose(interruptionWords(each, words)))]),
+    ...blockOf(interruptionsOf(report, 'others', words).flatMap(prose)),
   ];
 }
+
+const blockOf = (lines: readonly string[]) => (lines.length === 0 ? [] : ['', ...lines]);
 
 /** How the score is made up, for whoever does not believe it. */
 export const SCORE_NOTES = [
@@ -101,6 +103,7 @@ function warningLines(warning: WarningReport, words: Words): string[] {
     ...curveTable(warning, words),
     '',
     ...channelTable(warning, words),
+    ...realLines(warning, words),
     ...unitLines(warning, words),
     '',
     ...restWords(warning, words).flatMap((line) => wrap(line, words.columns() ?? PROSE_COLUMNS)),
@@ -172,7 +175,34 @@ function spark(count: number, of: number): string {
   return SPARKS.charAt(height);
 }
 
-function channelTable({ channels }: WarningReport, words: Words): string[] {
+/** What real people did in a drill stands by itself. */
+function realLines({ real }: WarningReport, words: Words): string[] {
+  if (real === null) return [];
+  const { say } = words;
+  return [
+    '',
+    ...wrap(
+      say('report.real', { told: real.told, answered: real.answered }),
+      words.columns() ?? PROSE_COLUMNS,
+    ),
+    ...channelTable(real, words),
+    '',
+    ...renderTable(
+      real.units,
+      [
+        { title: say('tier.tier'), of: ({ tier }) => tierWord(tier, words) },
+        { title: say('report.unit'), of: ({ name }) => harmless(name), shrinks: true },
+        { title: say('report.above'), of: ({ above }) => harmless(above), shrinks: true },
+        { title: say('tier.told'), of: ({ told }) => String(told), align: 'right' },
+        { title: say('tier.answered'), of: ({ answered }) => String(answered), align: 'right' },
+        { title: say('report.after'), of: ({ afterMinute }) => minutesWords(afterMinute), align: 'right' },
+      ],
+      words.columns(),
+    ),
+  ];
+}
+
+function channelTable({ channels }: Pick<WarningReport, 'channels'>, words: Words): string[] {
   const { say } = words;
   const all = channels.filter(({ tier }) => tier === null);
   if (all.length === 0) return [say('report.noChannels')];
@@ -203,11 +233,11 @@ function channelTable({ channels }: WarningReport, words: Words): string[] {
 
 type Listed = { tier: string; name: string; above: string; when: string };
 
-function unitLines({ silentUnits, bridges }: WarningReport, words: Words): string[] {
+function unitLines({ silentUnits, bridges, real }: WarningReport, words: Words): string[] {
   const { say } = words;
   const silent = silentUnits.map((unit): Listed => ({
     ...unit,
-    when: `${minutesWords(unit.sinceMinute)}${unit.told ? '' : `  ${say('report.neverTold')}`}`,
+    when: [minutesWords(unit.sinceMinute), ...silentNotes(unit, real, words)].join('  '),
   }));
   const bridged = bridges.map((unit): Listed => ({ ...unit, when: minutesWords(unit.atMinute) }));
   return [

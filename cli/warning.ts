@@ -1,6 +1,6 @@
 /** `warning`: plan and issue, list, show, watch. */
 import type { Command } from 'commander';
-import { EXIT_CODES } from '../domain/errors.ts';
+import { EXIT_CODES, FenghuoError } from '../domain/errors.ts';
 import { isoWithOffset } from '../domain/time.ts';
 import { findPeopleWithoutAnswer, planWarning } from '../operations/plan.ts';
 import {
@@ -16,6 +16,7 @@ import { addAfterReviewCommand } from './after-reviews.ts';
 import { hasWorker, processesAlive } from './alive.ts';
 import { addExportCommand, capOption, issueCap } from './cap-warning.ts';
 import type { Context } from './context.ts';
+import { addDecisionCommands } from './decisions.ts';
 import { addDraftCommands, draftOptions, draftRequest, type DraftOptions } from './drafts.ts';
 import { renderFrame } from './frame.ts';
 import { oneOf, plainNumber, readTextFile, several, wholeNumber } from './options.ts';
@@ -62,6 +63,7 @@ export function addWarningCommands(program: Command, context: Context): void {
     .action(async (id: string) => show(context, parseWarningId(id)));
   addUpdateCommands(warning, context);
   addDraftCommands(warning, context);
+  addDecisionCommands(warning, context);
   addAfterReviewCommand(warning, context);
   addExportCommand(warning, context);
   addWatchCommand(warning, context);
@@ -144,12 +146,36 @@ async function plan(context: Context, options: RequestOptions & { check?: boolea
   if (!complete && options.check === true) context.exitCode = EXIT_CODES.belowCoverage;
 }
 
+/** The file says it all: whoever adds `--actual` or a level must not believe that it counts. */
+function besideCap(context: Context, names: readonly string[]): FenghuoError {
+  const options = names.map(
+    (name) => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+  );
+  return new FenghuoError({
+    code: 'beside-cap',
+    refusal: 'usage',
+    sentence: context.say('issue.besideCap', { options: options.join(' ') }),
+  });
+}
+
 async function issue(
   context: Context,
   options: RequestOptions & DraftOptions & { cap?: string },
 ): Promise<void> {
-  const { cap } = options;
-  if (cap !== undefined) return issueCap(context, { ...options, cap });
+  const { cap, speed, rules, ...others } = options;
+  if (cap !== undefined) {
+    const beside = Object.entries(others).filter(([, value]) => value !== undefined);
+    if (beside.length > 0)
+      throw besideCap(
+        context,
+        beside.map(([name]) => name),
+      );
+    return issueCap(context, {
+      cap,
+      ...(speed === undefined ? {} : { speed }),
+      ...(rules === undefined ? {} : { rules }),
+    });
+  }
   const database = await context.database();
   const request = await requestOf(context, options);
   if (request.actual === true) return draftRequest(context, request, options);

@@ -19,6 +19,8 @@ export const AUDIT_EN = {
     'The record matches: {lines} lines in {chains} chains, {facts} facts in blocks, {seals} seals.',
   'audit.notWhole': 'The record does NOT match. Faults: {faults}, in {lines} lines and {facts} facts.',
   'audit.anchors': 'Anchors: {matched} of {compared} match.',
+  'audit.anchorsBroken':
+    'Anchors that cannot be read to their end: {count}. They were cut off or damaged where they are kept.',
   'audit.noAnchors':
     'Compared with no anchor: whoever owns the database could have written all of it anew. Give --anchors FILE.',
   'audit.unsealed': '{facts} facts are not sealed yet: nothing is said of them.',
@@ -55,6 +57,7 @@ export const AUDIT_ZH: Record<keyof typeof AUDIT_EN, string> = {
   'audit.whole': '记录相符:{chains} 条链共 {lines} 行,分块封存的事实 {facts} 条,封印 {seals} 个。',
   'audit.notWhole': '记录不相符:{lines} 行、{facts} 条事实中有 {faults} 处。',
   'audit.anchors': '锚点:{compared} 个中 {matched} 个相符。',
+  'audit.anchorsBroken': '有 {count} 个锚点读不完整:在保存处被截断或损坏。',
   'audit.noAnchors': '没有与任何锚点比对:掌握数据库的人可以重写全部记录。请给出 --anchors FILE。',
   'audit.unsealed': '有 {facts} 条事实尚未封存,对其不作判断。',
   'audit.lost': '{count} 个锚点所指的封印因从备份恢复而丢失,写于 {from} 至 {to}:其间的记录不在此处。',

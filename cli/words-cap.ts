@@ -5,6 +5,8 @@ export const CAP_EN = {
   'help.capValidate': 'say what is wrong with CAP 1.2 files; exit code 2 where something is',
   'help.capFiles': 'CAP files; - is standard input',
   'help.capProfile': 'what a particular reader asks beyond the standard',
+  'issue.besideCap':
+    'What a CAP file asks for stands in the file; beside --cap only --speed and --rules count, not {options}.',
   'help.capPoll': 'take the messages of an issuer that publishes them: Atom, RSS or plain CAP',
   'help.capUrl': 'address of the feed or message',
   'help.capOnce': 'look once and end',
@@ -67,6 +69,7 @@ export const CAP_ZH: Record<keyof typeof CAP_EN, string> = {
   'help.capValidate': '指出 CAP 1.2 文件的错误;有错时退出码为 2',
   'help.capFiles': 'CAP 文件;- 为标准输入',
   'help.capProfile': '标准之外某一读者的要求',
+  'issue.besideCap': '所求以 CAP 文件为准;--cap 之外只能写 --speed 与 --rules,不能写 {options}。',
   'help.capPoll': '接收以发布方式提供的消息:Atom、RSS 或单个 CAP',
   'help.capUrl': '订阅源或消息的网址',
   'help.capOnce': '只看一次',

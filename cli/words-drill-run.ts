@@ -17,6 +17,8 @@ export const DRILL_RUN_EN = {
     '{name}: schema {schema} with {units} units, {people} people, {addresses} made-up addresses, {posts} posts, {households} households.',
   'drillRun.people':
     '{name}: {people} people who agreed are told for real, by {senders}. Everybody else is simulated.',
+  'drillRun.processGone':
+    '{name}: one of its processes died. The drill stands still until all are there again.',
   'drillRun.gap':
     '{name}: {seconds} seconds in which nobody conducted it are a gap; it goes on where it stood.',
   'drillRun.head': 'Drill {name}  ×{speed}  story {story}',
@@ -60,6 +62,7 @@ export const DRILL_RUN_ZH: Readonly<Record<keyof typeof DRILL_RUN_EN, string>> =
   'drillRun.copied':
     '{name}:模式 {schema},单位 {units} 个,人员 {people} 名,虚构地址 {addresses} 个,岗位 {posts} 个,住户 {households} 户。',
   'drillRun.people': '{name}:{people} 名同意参演的真人将收到真实通知(发送方:{senders})。其余人员均为模拟。',
+  'drillRun.processGone': '{name}:有一个进程意外退出,演练停在原处,待全部恢复后继续。',
   'drillRun.gap': '{name}:无人主持的 {seconds} 秒记为间断,从停下之处继续。',
   'drillRun.head': '演练 {name}  ×{speed}  剧情 {story}',
   'drillRun.next': '{left} 后下一事件',
@@ -95,6 +98,8 @@ export const DRILL_RUN_REFUSALS_ZH: Readonly<Record<string, string>> = {
   'drill-people-speed': '通知真人只能按真实速度:不写 --speed,或写 --speed 1。',
   'drill-with-people': '另一次有真人参加的演练尚未结束。演练专用发送方同一时间只供一次演练使用,请先停止它。',
   'drill-file': 'FENGHUO_DRILL_ENV_FILE 指定的演练专用发送方文件不能使用,或没有指定:',
+  'drills-many':
+    '同时进行的演练已达上限:PostgreSQL 的连接要留给真实预警。别的演练结束后,用 npx fenghuo drill resume 继续。',
   'drill-not-over': '演练尚未结束,请先停止它。',
   'drill-rights':
     'DATABASE_URL 的账户无权建立演练所需的模式和角色,请使用表的所有者账户(需要 createrole 和建模式的权限)。',

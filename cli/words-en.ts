@@ -325,6 +325,8 @@ export const EN = {
   'trouble.temporal gone': 'no worker reaches Temporal',
   'trouble.intake gone': 'no web process lives, so nobody can answer',
   'trouble.no progress': 'a cascade stands still although work waits',
+  'trouble.drills unserved': 'drills are scheduled and nobody conducts them',
+  'trouble.feed unread': 'nobody reads what an issuer publishes',
   'advice.database gone':
     'Nothing is sent and no answer is taken. Start PostgreSQL again, or everything by npx fenghuo up.',
   'advice.workers gone':
@@ -335,6 +337,10 @@ export const EN = {
     'Deadlines wait for it for at most {minutes} minutes. Start npx fenghuo web; meanwhile record answers by telephone with npx fenghuo answer.',
   'advice.no progress':
     'Restart the workers; if it stands again, look for a lock or a full disk at PostgreSQL, and at the cell in the pages of Temporal. Meanwhile call those named by npx fenghuo silent.',
+  'advice.feed unread':
+    'Its warnings are not heard of. Start npx fenghuo cap poll with this address again, or see what its log says of the issuer; meanwhile ask the issuer by telephone. If it is no longer wanted: start it once more and stop it with Ctrl-C.',
+  'advice.drills unserved':
+    'Times that come are written down and given up after an hour. Start npx fenghuo drill serve, or everything by npx fenghuo up; or end the schedules: npx fenghuo drill schedule list.',
   'serve.stopping': 'Stopping in good order; once more ends it at once.',
   'serve.stopped': 'Stopped.',
 
@@ -389,6 +395,9 @@ export const EN = {
   'doctor.notWatching': 'none looks',
   'doctor.startWatchdog':
     'Start npx fenghuo watchdog, or everything by npx fenghuo up; else nobody hears when this stands still.',
+  'doctor.schedules': 'scheduled drills',
+  'doctor.noSchedules': 'none',
+  'doctor.schedulesServed': 'conducted by drill serve',
   'doctor.intake': 'answer intake',
   'doctor.noIntake':
     'no web process has ever lived: answers come by npx fenghuo answer alone, and deadlines do not wait for one',

@@ -22,7 +22,9 @@ export const REPORT_EN = {
   'report.exerciseAtLife': 'On record: Exercise {id}, at the pace of life.',
   'report.actual': 'On record: actual warning {id}.',
   'report.drill':
-    'Drill {id} on the real stack, scenario {scenario}, {speed} times as fast as life. Its people were simulated, by seed {seed}, from the shares of the scenario, unless real ones took part.',
+    'Drill {id} on the real stack, scenario {scenario}, {speed} times as fast as life. Its people were simulated, by seed {seed}, from the shares of the scenario.',
+  'report.withPeople':
+    'Real people who agreed to be told took part: {people}; all others were simulated. What they did stands by itself below and is no part of the figures of channels; units, goals and score have both.',
   'report.stopped': 'The drill was stopped before its end: what comes after is missing.',
   'report.running': 'The drill is not over yet: this is how it stands.',
   'report.starts': 'Begins {at}',
@@ -81,6 +83,10 @@ export const REPORT_EN = {
   'report.channels': 'Channels',
   'report.channelsNote':
     'Messages that ask for an answer, and the people whose first answer came by each. A person may be written to several times, by several channels.',
+  'report.realHead': 'Real people',
+  'report.real':
+    'Real people who agreed: {told} were told, {answered} of them answered. They are no part of the channels above.',
+  'report.realThere': 'a real person was told',
   'report.channel': 'channel',
   'report.handedOff': 'handed over',
   'report.failed': 'failed',
@@ -115,6 +121,8 @@ export const REPORT_EN = {
   'report.interruptions': 'Interruptions',
   'report.interruption.no answers taken': 'Answers could not be taken for {span}, from minute {minute}.',
   'report.interruption.paused': 'Everything was paused for {span}, from minute {minute}.',
+  'report.interruption.behind':
+    'This machine did not keep up with the speed: from minute {minute} on, one message in twenty left {span} of our time late, or later. Late answers and missed goals may be due to that alone: choose a lower --speed, unless it gave way to an actual warning.',
   'report.interruption.processes gone':
     'The drill’s processes were gone for {span} at minute {minute}; its clock stood still.',
   'report.written': 'Written: {file}',
@@ -141,9 +149,12 @@ export const REPORT_EN = {
   'followUp.basis': 'basis',
   'followUp.drawn': 'drawn by a rehearsal',
   'followUp.simulated': 'made-up person, simulated',
-  'followUp.recorded': 'on record',
+  'followUp.recorded': 'real person, on record',
 
   'compare.title': 'Compared',
+  'compare.rehearsal': '{title}, rehearsed, seed {seed}',
+  'compare.warning': '{title}, warning {id} of {at}',
+  'compare.drill': '{title}, drill {id} at {speed} times the speed of life, seed {seed}',
   'compare.before': 'before',
   'compare.after': 'after',
   'compare.better': 'better',
@@ -194,7 +205,9 @@ export const REPORT_ZH: Readonly<Record<keyof typeof REPORT_EN, string>> = {
   'report.exerciseAtLife': '据记录：演练预警 {id}，按真实速度进行。',
   'report.actual': '据记录：实战预警 {id}。',
   'report.drill':
-    '演练 {id}，在真实系统上进行，脚本 {scenario}，{speed} 倍速。除实际参加者外，人员由系统模拟，按种子 {seed} 和脚本里的比例抽取。',
+    '演练 {id}，在真实系统上进行，脚本 {scenario}，{speed} 倍速。人员由系统模拟，按种子 {seed} 和脚本里的比例抽取。',
+  'report.withPeople':
+    '有 {people} 名同意参演的真人，其余人员均为模拟。真人的情况在下面单列，不计入渠道数字；单位、目标和得分两者都算。',
   'report.stopped': '演练提前停止：其后的内容缺失。',
   'report.running': '演练尚未结束：以下为目前情况。',
   'report.starts': '开始于 {at}',
@@ -249,6 +262,9 @@ export const REPORT_ZH: Readonly<Record<keyof typeof REPORT_EN, string>> = {
 
   'report.channels': '渠道',
   'report.channelsNote': '要求应答的信息，以及首次应答来自该渠道的人数。同一人可能经多个渠道收到多条。',
+  'report.realHead': '真人',
+  'report.real': '同意参演的真人：已告知 {told} 人，其中 {answered} 人应答。他们不计入上面的渠道数字。',
+  'report.realThere': '已告知真人',
   'report.channel': '渠道',
   'report.handedOff': '已交付',
   'report.failed': '失败',
@@ -283,6 +299,8 @@ export const REPORT_ZH: Readonly<Record<keyof typeof REPORT_EN, string>> = {
   'report.interruptions': '中断',
   'report.interruption.no answers taken': '第 {minute} 分钟起，{span}内无法受理应答。',
   'report.interruption.paused': '第 {minute} 分钟起，全部暂停 {span}。',
+  'report.interruption.behind':
+    '本机跟不上这个倍速：第 {minute} 分钟起，每二十条信息就有一条晚发 {span}（真实时间）以上。应答偏晚、目标未达可能只因为此：除非当时在让路给真实预警，否则请用较低的 --speed。',
   'report.interruption.processes gone': '第 {minute} 分钟，演练进程中断 {span}，其时钟停走。',
   'report.written': '已写入：{file}',
   'report.followUp': '需要回访 {count} 人。姓名与打码号码：--csv FILE',
@@ -306,9 +324,12 @@ export const REPORT_ZH: Readonly<Record<keyof typeof REPORT_EN, string>> = {
   'followUp.basis': '依据',
   'followUp.drawn': '推演抽取',
   'followUp.simulated': '虚拟人员，模拟应答',
-  'followUp.recorded': '实际记录',
+  'followUp.recorded': '真人，实际记录',
 
   'compare.title': '比较',
+  'compare.rehearsal': '{title}，推演，种子 {seed}',
+  'compare.warning': '{title}，预警 {id}，{at}',
+  'compare.drill': '{title}，演练 {id}，{speed} 倍速，种子 {seed}',
   'compare.before': '之前',
   'compare.after': '之后',
   'compare.better': '变好',

@@ -307,6 +307,8 @@ export const ZH: Record<keyof typeof EN, string> = {
   'trouble.temporal gone': '没有工作进程能连上 Temporal',
   'trouble.intake gone': '没有网页进程,无人能够应答',
   'trouble.no progress': '有待办事项,但叫应停滞不前',
+  'trouble.drills unserved': '有定期演练,但无人主持',
+  'trouble.feed unread': '发布单位的信息源无人读取',
   'advice.database gone':
     '此时不发送任何信息,也收不到应答。请重新启动 PostgreSQL,或用 npx fenghuo up 启动全部。',
   'advice.workers gone':
@@ -317,6 +319,10 @@ export const ZH: Record<keyof typeof EN, string> = {
     '催办时限最多为此等待 {minutes} 分钟。请启动 npx fenghuo web;其间电话得到的应答请用 npx fenghuo answer 登记。',
   'advice.no progress':
     '请重启工作进程;若再次停滞,请检查 PostgreSQL 的锁和磁盘,并在 Temporal 页面查看该片区。其间请致电 npx fenghuo silent 列出的人员。',
+  'advice.feed unread':
+    '其发布的预警无法获知。请重新启动 npx fenghuo cap poll 读取该地址,或查看其日志中关于发布单位的说明;其间请电话询问发布单位。不再需要时:再启动一次,并用 Ctrl-C 停止。',
+  'advice.drills unserved':
+    '到时只作登记,超过一小时即放弃。请启动 npx fenghuo drill serve,或用 npx fenghuo up 启动全部;不再需要的可以取消:npx fenghuo drill schedule list。',
   'serve.stopping': '正在有序停止;再按一次立即结束。',
   'serve.stopped': '已停止。',
 
@@ -368,6 +374,9 @@ export const ZH: Record<keyof typeof EN, string> = {
   'doctor.watching': '在查看',
   'doctor.notWatching': '没有',
   'doctor.startWatchdog': '请启动 npx fenghuo watchdog,或用 npx fenghuo up 启动全部;否则停滞时无人知晓。',
+  'doctor.schedules': '定期演练',
+  'doctor.noSchedules': '没有',
+  'doctor.schedulesServed': '由 drill serve 主持',
   'doctor.intake': '应答受理',
   'doctor.noIntake': '网页进程从未运行:只能用 npx fenghuo answer 登记应答,催办时限不会为其等待',
   'doctor.startWeb': '请启动 npx fenghuo web。',

@@ -140,11 +140,19 @@ export async function boundedNumber(
 
 /** Transactions that write to the facts at this moment: what they write may have lower numbers than what can be seen. */
 export async function factWriters(sql: Sql): Promise<string[]> {
+  return tableWriters(sql, FACT_TABLES);
+}
+
+/**
+ * Other transactions that write to these tables at this moment. A statement takes its tables' locks before it looks at what is
+ * committed: whoever is not named here will see what the caller sees.
+ */
+export async function tableWriters(sql: Sql, tables: readonly FactTable[]): Promise<string[]> {
   const rows = await sql.query<{ writer: string }>(
     `select distinct virtualtransaction as writer from pg_locks
      where locktype = 'relation' and mode = 'RowExclusiveLock' and granted and relation = any($1::regclass[])
-       and database = (select oid from pg_database where datname = current_database())`,
-    [[...FACT_TABLES]],
+       and database = (select oid from pg_database where datname = current_database()) and pid <> pg_backend_pid()`,
+    [[...tables]],
   );
   return rows.map(({ writer }) => writer);
 }

@@ -35,12 +35,14 @@ export async function putFeed(
   );
 }
 
-export type OpenEntry = { key: string; link: string; attempts: number };
+/** `seenMs`: for how long it has been known. */
+export type OpenEntry = { key: string; link: string; attempts: number; seenMs: number };
 
+/** What was tried least comes first, so that the dead hold up nobody; of these the first announced. */
 export async function readOpenEntries(sql: Sql, url: string, most: number): Promise<OpenEntry[]> {
   return sql.query<OpenEntry>(
-    `select key, link, attempts from cap_entries where feed_url = $1 and settled_at is null
-     order by seen_at, key limit $2`,
+    `select key, link, attempts, (extract(epoch from clock_timestamp() - seen_at) * 1000)::float8 as "seenMs"
+     from cap_entries where feed_url = $1 and settled_at is null order by attempts, seen_at, key limit $2`,
     [url, most],
   );
 }

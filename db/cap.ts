@@ -115,9 +115,30 @@ export async function putMessage(sql: Sql, message: JudgedMessage): Promise<numb
   return row?.id ?? null;
 }
 
-/** One message at a time of each name, so that two arrivals of it see each other. Ends with the transaction. */
-export async function lockMessageName(sql: Sql, sender: string, identifier: string): Promise<void> {
-  await sql.query('select pg_advisory_xact_lock(hashtextextended($1, 1202))', [`${sender},${identifier}`]);
+/** One message at a time of each sender, so that one that comes twice, and one that ends another, see each other. Ends with the transaction. */
+export async function lockSender(sql: Sql, sender: string): Promise<void> {
+  await sql.query('select pg_advisory_xact_lock(hashtextextended($1, 1202))', [sender]);
+}
+
+/**
+ * Updates and Cancels of a sender that may name one of these identifiers, the latest first, as they came: those that were believed, also
+ * where there was nothing to cancel. What is older than `days` names nothing that could still come.
+ */
+export async function readMessagesNaming(
+  sql: Sql,
+  about: { sender: string; status: string; identifiers: readonly string[]; days: number; most: number },
+): Promise<{ messageId: number; raw: Buffer }[]> {
+  return sql.query(
+    `select id as "messageId", raw from cap_messages
+     where sender = $1 and status = $2 and msg_type in ('Update', 'Cancel') and raw is not null
+       and received_at > clock_timestamp() - $4 * interval '1 day'
+       and (verdict <> 'refused' or jsonb_path_exists(findings, '$[*] ? (@.code == "CAP-714")'))
+       -- Only a sieve: where the encoding would write it otherwise (UTF-16, or a name that is not ASCII), all are taken.
+       and (position('\\x00'::bytea in substring(raw for 4)) > 0 or exists (
+         select from unnest($3::text[]) as named where named !~ '^[ -~]*$' or position(convert_to(named, 'UTF8') in raw) > 0))
+     order by id desc limit $5`,
+    [about.sender, about.status, about.identifiers, about.days, about.most],
+  );
 }
 
 export type WarningHead = { warningId: number; kind: 'exercise' | 'actual'; status: string };

@@ -3,9 +3,17 @@ import type { Letter } from '../domain/cascade.ts';
 import type { WarningKind } from '../domain/kinds.ts';
 import type { Ending, WarningStatus } from '../domain/revisions.ts';
 import type { Rules } from '../domain/rules.ts';
-import type { CellLetter, CellRest, InboxLetter, LockedCell, OpenPage, TierCount } from '../domain/store.ts';
+import type {
+  CellLeft,
+  CellLetter,
+  CellRest,
+  InboxLetter,
+  LockedCell,
+  OpenPage,
+  TierCount,
+} from '../domain/store.ts';
 import { messageOrder } from '../domain/unit.ts';
-import type { Sql } from './database.ts';
+import { joinJson, jsonTexts, type Sql } from './database.ts';
 import { PAUSED } from './pauses.ts';
 
 /**
@@ -19,8 +27,9 @@ export async function lockCell(sql: Sql, cellId: number): Promise<LockedCell | n
     unit_id: number;
     status: 'open' | 'closed';
     notices_written: boolean;
+    answering: string[];
   }>(
-    'select id, unit_id, status, notices_written from cells where id = $1 for no key update',
+    'select id, unit_id, status, notices_written, answering from cells where id = $1 for no key update',
     [cellId],
     'lock-cell',
   );
@@ -49,6 +58,7 @@ export async function lockCell(sql: Sql, cellId: number): Promise<LockedCell | n
     rootUnitId: cell.unit_id,
     status: cell.status,
     noticesWritten: cell.notices_written,
+    answering: cell.answering,
     now: warning.now_ms,
     warning: {
       warningId: warning.id,
@@ -80,14 +90,14 @@ export async function putLetters(sql: Sql, warningId: number, letters: readonly 
   await sql.query(
     `insert into inbox (cell_id, unit_id, priority, body)
      select c.id, l.unit_id, l.priority, l.body
-     from unnest($2::int[], $3::smallint[], $4::json[]) as l (unit_id, priority, body)
+     from unnest($2::int[], $3::smallint[], ${jsonTexts('$4')}) as l (unit_id, priority, body)
      join units u on u.id = l.unit_id
      join cells c on c.warning_id = $1 and c.unit_id = u.cell_unit_id`,
     [
       warningId,
       letters.map((letter) => letter.unitId),
       letters.map((letter) => messageOrder(letter.message.kind)),
-      letters.map((letter) => JSON.stringify(letter.message)),
+      joinJson(letters.map((letter) => letter.message)),
     ],
     'put-letters',
   );
@@ -182,18 +192,14 @@ export async function countCellTiers(sql: Sql, cellId: number): Promise<TierCoun
 }
 
 /** Leaves the cell: when it is next due, and whether it is closed. */
-export async function leaveCell(
-  sql: Sql,
-  cellId: number,
-  input: { nextDeadline: number | null; closed: boolean; noticesWritten: boolean },
-): Promise<void> {
+export async function leaveCell(sql: Sql, cellId: number, input: CellLeft): Promise<void> {
   await sql.query(
     `update cells set stepped_at = clock_timestamp(), steps = steps + 1,
        next_deadline = to_timestamp($2::float8 / 1000),
        status = case when $3 then 'closed' else 'open' end,
-       notices_written = $4
+       notices_written = $4, answering = $5
      where id = $1`,
-    [cellId, input.nextDeadline, input.closed, input.noticesWritten],
+    [cellId, input.nextDeadline, input.closed, input.noticesWritten, input.answering],
     'leave-cell',
   );
 }
@@ -235,11 +241,11 @@ export async function putDeadLetters(
   if (dead.length === 0) return;
   await sql.query(
     `insert into dead_letters (cell_id, unit_id, body, reason)
-     select $1, * from unnest($2::int[], $3::json[], $4::text[])`,
+     select $1, * from unnest($2::int[], ${jsonTexts('$3')}, $4::text[])`,
     [
       cellId,
       dead.map(({ letter }) => letter.unitId),
-      dead.map(({ letter }) => JSON.stringify(letter.message)),
+      joinJson(dead.map(({ letter }) => letter.message)),
       dead.map(({ reason }) => reason),
     ],
   );

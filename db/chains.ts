@@ -171,7 +171,8 @@ export function householdAnswered(unitIds: string): string {
 /**
  * Copies answers to a warning to the one that took its place, with a letter for each, where that asks for no new answer: those of
  * these units, of one cell, or all; none twice. The copy names the answer it stands for. What households said has no letter, but
- * where the next warning was superseded itself: its cell carries it on.
+ * where the next warning was superseded itself: its cell carries it on. Where that is over otherwise, what was said before its end stands for
+ * it all the same: a commit that took long must not leave somebody out who had answered.
  */
 export async function carryAnswers(
   sql: Sql,
@@ -181,7 +182,8 @@ export async function carryAnswers(
   if (of.unitIds?.length === 0) return;
   await sql.query(
     `with successor as (
-       select id, status from warnings where supersedes_id = $1 and not asks_again and status in ('open', 'superseded')),
+       select id, status, case when status in ('cancelled', 'expired') then coalesce(ended_at, expires_at) end as over_at
+       from warnings where supersedes_id = $1 and not asks_again),
      carried as (
        insert into answers (warning_id, unit_id, person_id, household_id, kind, done_count, via, delivery_id, vouched_by, how,
          at, carried_from)
@@ -189,7 +191,7 @@ export async function carryAnswers(
          a.at, a.id
        from successor s join answers a on a.warning_id = $1 and ($2::int[] is null or a.unit_id = any($2))
        join units u on u.id = a.unit_id and ($5::int is null or u.cell_unit_id = $5)
-       where ${inAnyScope('array[s.id]')} and not exists (select from answers c where c.carried_from = a.id)
+       where ${inAnyScope('array[s.id]')} and a.at < coalesce(s.over_at, 'infinity') and not exists (select from answers c where c.carried_from = a.id)
        order by a.id
        returning warning_id, unit_id, household_id, kind, at)
      insert into inbox (cell_id, unit_id, priority, body)

@@ -13,6 +13,7 @@ import { DELIVERY_ID_STRIDE } from './pages.ts';
 import { noteMisdirected } from './kinds.ts';
 import { findTakenAlong, readCompanions, takeCompanions } from './combined.ts';
 import { hasSeveralUnits } from './duties.ts';
+import { YIELDS } from './live-first.ts';
 import { PAUSED } from './pauses.ts';
 import { readMessageFacts, takeMessageKeys, type Member } from './recipients.ts';
 
@@ -57,7 +58,7 @@ export async function claimSlice(
     const [taken] = await sql.query<{ next: number; wait_ms: number | null; paused: boolean }>(
       `select coalesce(max(first + size), 0)::int as next,
          (extract(epoch from min(lease_until) filter (where settled_at is null) - clock_timestamp()) * 1000)::float8
-           as wait_ms, ${PAUSED} as paused
+           as wait_ms, ${PAUSED} or ${YIELDS} as paused
        from claims where page_id = $1`,
       [pageId],
       'claims-taken',

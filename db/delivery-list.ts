@@ -2,7 +2,7 @@
 import type { Audience } from '../domain/store.ts';
 import type { Outcome } from '../domain/delivery.ts';
 import type { Purpose } from '../domain/guard.ts';
-import type { Sql } from './database.ts';
+import { joinJson, jsonTexts, type Sql } from './database.ts';
 
 export type DeliveryRow = {
   deliveryId: number;
@@ -169,8 +169,8 @@ export async function auditRetry(
 ): Promise<void> {
   await sql.query(
     `insert into audit (cell_id, at, body)
-     select t.cell_id, clock_timestamp(), t.body from unnest($1::bigint[], $2::json[]) as t (cell_id, body)`,
-    [entries.map(({ cellId }) => cellId), entries.map(({ body }) => JSON.stringify(body))],
+     select t.cell_id, clock_timestamp(), t.body from unnest($1::bigint[], ${jsonTexts('$2')}) as t (cell_id, body)`,
+    [entries.map(({ cellId }) => cellId), joinJson(entries.map(({ body }) => body))],
   );
 }
 

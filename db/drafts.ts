@@ -208,7 +208,7 @@ export async function insertDecision(
   },
 ): Promise<number> {
   const [row] = await sql.query<{ id: number }>(
-    `insert into decisions (draft_id, hazard, level, area_ids, operator_id, reason) values ($1, $2, $3, $4, $5, $6) returning id`,
+    'insert into decisions (draft_id, hazard, level, area_ids, operator_id, reason) values ($1, $2, $3, $4, $5, $6) returning id',
     [
       decision.draftId,
       decision.hazard,
@@ -219,6 +219,33 @@ export async function insertDecision(
     ],
   );
   return row?.id ?? 0;
+}
+
+/** Somebody decided not to send something, because; kept for good. `draftId` is null where nobody had written it down. */
+export type DecisionRow = {
+  decisionId: number;
+  draftId: number | null;
+  hazard: string;
+  level: LevelId;
+  /** Names of the areas. */
+  areas: string[];
+  operator: string;
+  reason: string;
+  at: Instant;
+};
+
+const DECISION = `select d.id as "decisionId", d.draft_id as "draftId", d.hazard, d.level, d.reason, ${MS('d.at')} as at,
+    o.name as operator, array(select u.name from units u where u.id = any(d.area_ids) order by u.id) as areas
+  from decisions d join operators o on o.id = d.operator_id`;
+
+export async function readDecision(sql: Sql, decisionId: number): Promise<DecisionRow | null> {
+  const [row] = await sql.query<DecisionRow>(`${DECISION} where d.id = $1`, [decisionId]);
+  return row ?? null;
+}
+
+/** Newest first. */
+export async function readDecisions(sql: Sql, most: number): Promise<DecisionRow[]> {
+  return sql.query<DecisionRow>(`${DECISION} order by d.id desc limit $1`, [most]);
 }
 
 /** What one person did alone. */

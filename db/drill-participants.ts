@@ -9,7 +9,7 @@ export type KnownPerson = {
   personId: number;
   reference: string;
   synthetic: boolean;
-  /** Holds a post in the places of the scenario. */
+  /** Holds a post in the places of the scenario, or is on a roster there. */
   concerned: boolean;
   channels: { channel: Channel; address: string; fault: string | null }[];
   /** When they last wrote STOP to a drill. */
@@ -25,7 +25,9 @@ export async function findByReference(
   return sql.query<KnownPerson>(
     `select n.id as "personId", n.reference, n.synthetic,
        exists (select from posts p join units u on u.id = p.unit_id where p.person_id = n.id and p.held_from <= clock_timestamp()
-         and (p.held_until is null or p.held_until > clock_timestamp()) and ${inScope('$2::int[]')}) as concerned,
+         and (p.held_until is null or p.held_until > clock_timestamp()) and ${inScope('$2::int[]')})
+         or exists (select from duties d join units u on u.id = d.unit_id where d.person_id = n.id and d.until_at > clock_timestamp()
+           and ${inScope('$2::int[]')}) as concerned,
        coalesce((select json_agg(json_build_object('channel', c.channel, 'address', c.address, 'fault', c.fault) order by c.channel)
          from person_channels c where c.person_id = n.id), '[]') as channels,
        (select floor(extract(epoch from max(stopped_at)) * 1000)::float8 from drill_participants where person_id = n.id) as "stoppedAt"

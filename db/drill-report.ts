@@ -71,6 +71,33 @@ export async function readDrillEvents(sql: Sql, warningId: number): Promise<Dril
   );
 }
 
+/** In a drill's schema: those who are no stand-ins. */
+export async function readRealPeople(sql: Sql): Promise<number[]> {
+  const rows = await sql.query<{ id: number }>('select id from people where not synthetic');
+  return rows.map(({ id }) => id);
+}
+
+/**
+ * In a drill's schema: how long after its page was written so great a share of the messages had been handed over, in milliseconds, and when
+ * the first page was written of which some took that long. Pages that stood still in a gap are left out; null where nothing was sent.
+ */
+export async function readLateness(
+  sql: Sql,
+  share: number,
+): Promise<{ lateMs: number; since: number } | null> {
+  const [row] = await sql.query<{ lateMs: number | null; since: number }>(
+    `with sent as (
+       select p.written_at, d.at - p.written_at as late from deliveries d join pages p on p.id = d.id / ${DELIVERY_ID_STRIDE}
+       where d.outcome = 'handed off' and d.attempt = 1 and d.purpose = 'rung' and d.audience = 'people'
+         and not exists (select from drill_gaps g where g.from_at < d.at and g.until_at > p.written_at)),
+     usual as (select percentile_disc($1::float8) within group (order by late) as late from sent)
+     select (extract(epoch from u.late) * 1000)::float8 as "lateMs",
+       (select ${MS('min(s.written_at)')} from sent s where s.late >= u.late) as since from usual u`,
+    [share],
+  );
+  return row?.lateMs == null ? null : { lateMs: row.lateMs, since: row.since };
+}
+
 export type DrillCounts = {
   messages: { purpose: Purpose; count: number }[];
   dropped: number;

@@ -3,11 +3,17 @@
  * is done by the owner of the tables; the copy has none of the people's real addresses.
  */
 import type { Database, Sql } from './database.ts';
-import { APPLICATION_ROLE } from './database.ts';
+import { APPLICATION_ROLE, DRILL_POOL_MOST } from './database.ts';
 import { inScope } from './warnings.ts';
 
 /** What a copy of a whole city may take, in one statement. */
 export const SNAPSHOT_MS_MOST = 300_000;
+
+/**
+ * Connections of one drill, all its processes together: two pools of the worker and one of each web process, which are two where people
+ * agreed, one more for what is said back to them, and three of whoever conducts it.
+ */
+export const DRILL_CONNECTIONS_MOST = 4 * DRILL_POOL_MOST + 4;
 
 /** True where a role or a schema has this name: of roles there is one set for all databases of a server. */
 export async function isTaken(sql: Sql, name: string): Promise<boolean> {
@@ -20,15 +26,29 @@ export async function isTaken(sql: Sql, name: string): Promise<boolean> {
 
 /**
  * Makes the role that a drill's processes log in as, or gives the one that is there another password. It inherits nothing and is a
- * member of nothing: what it may do, `grantLikeApplication` says.
+ * member of nothing: what it may do, `grantLikeApplication` says. PostgreSQL itself sees to it that it never has more connections than
+ * one drill may have.
  */
 export async function readyRole(sql: Sql, role: string, password: string): Promise<void> {
   const [known] = await sql.query('select from pg_roles where rolname = $1', [role]);
   const verb = known ? 'alter' : 'create';
-  await execute(sql, `${verb} role %I login noinherit nosuperuser nocreatedb nocreaterole password %L`, [
-    role,
-    password,
-  ]);
+  await execute(
+    sql,
+    `${verb} role %I login noinherit nosuperuser nocreatedb nocreaterole connection limit ${DRILL_CONNECTIONS_MOST} password %L`,
+    [role, password],
+  );
+}
+
+/** Of the connections that PostgreSQL gives to logins without privileges: all drills together have no more than this part of them. */
+const SHARE_OF_DRILLS = 0.5;
+
+/** How many drills may be conducted at the same time, so that live processes always find a connection; one at least. */
+export async function drillsAtOnceMost(sql: Sql): Promise<number> {
+  const [row] = await sql.query<{ connections: number }>(
+    `select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+       - coalesce(current_setting('reserved_connections', true), '0')::int as connections`,
+  );
+  return Math.max(1, Math.floor(((row?.connections ?? 0) * SHARE_OF_DRILLS) / DRILL_CONNECTIONS_MOST));
 }
 
 /** Gives the role, in this schema alone, every right that the application's role has there, table by table and column by column. */
@@ -66,18 +86,21 @@ export type Snapshot = {
   people: number;
   addresses: number;
   posts: number;
+  /** Of the roster: those under way and those to come. */
+  duties: number;
   households: number;
 };
 
 /**
  * Copies from the live schema into this one, as of one moment: all units with their ids; of those that a warning over these areas
- * concerns, the posts held now, their people, and the households. Each distinct address becomes one that cannot exist, the same
- * one wherever it stood, and everybody counts as made up, so that no live channel would take them.
+ * concerns, the posts held now, the roster from now on, their people, and the households. Each distinct address becomes one that cannot
+ * exist, the same one wherever it stood, and everybody counts as made up, so that no live channel would take them. The roster changes
+ * at the drill's speed, as if the story began now.
  */
 export async function copySnapshot(
   database: Database,
   live: string,
-  areaIds: readonly number[],
+  { areaIds, speed }: { areaIds: readonly number[]; speed: number },
 ): Promise<Snapshot> {
   return database.transaction(async (sql) => {
     await sql.query(
@@ -98,21 +121,26 @@ export async function copySnapshot(
        select p.id, p.unit_id, p.person_id, p.title, p.rank, p.held_from
        from ${from('posts')} p join concerned on concerned.id = p.unit_id
        where p.held_from <= clock_timestamp() and (p.held_until is null or p.held_until > clock_timestamp());
+       create temp table rostered on commit drop as
+       select d.id, d.unit_id, d.rank, d.person_id, ${atPace('d.from_at', speed)} as from_at, ${atPace('d.until_at', speed)} as until_at
+       from ${from('duties')} d join concerned on concerned.id = d.unit_id where d.until_at > now();
        create temp table told on commit drop as
        select h.* from ${from('households')} h join concerned on concerned.id = h.unit_id;
        create temp table addressed on commit drop as
        select c.* from ${from('person_channels')} c
-       where exists (select from held where held.person_id = c.person_id);
+       where exists (select from held where held.person_id = c.person_id)
+         or exists (select from rostered where rostered.person_id = c.person_id);
        create temp table made_up on commit drop as
        select kind, address, row_number() over () as n
        from (select ${KIND} as kind, address from addressed union select ${KIND}, address from told) known;
-       analyze held, told, addressed, made_up`,
+       analyze held, rostered, told, addressed, made_up`,
     );
     const people = await count(
       sql,
       `insert into people (id, reference, name, language, synthetic) overriding system value
        select p.id, case when ${LIKE_AN_ADDRESS} then 'drill ' || p.id else p.reference end, p.name, p.language, true
-       from ${from('people')} p where exists (select from held where held.person_id = p.id)`,
+       from ${from('people')} p where exists (select from held where held.person_id = p.id)
+         or exists (select from rostered where rostered.person_id = p.id)`,
     );
     const addresses = await count(
       sql,
@@ -123,6 +151,10 @@ export async function copySnapshot(
     const posts = await count(
       sql,
       `insert into posts (id, unit_id, person_id, title, rank, held_from) overriding system value select * from held`,
+    );
+    const duties = await count(
+      sql,
+      `insert into duties (id, unit_id, rank, person_id, from_at, until_at) overriding system value select * from rostered`,
     );
     const households = await count(
       sql,
@@ -136,9 +168,12 @@ export async function copySnapshot(
       `insert into kind_marks (mark, kind, variable) select mark, kind, variable from ${from('kind_marks')} where kind <> 'exercise'`,
     );
     await sql.query('select analyze_organisation()');
-    return { units, people, addresses, posts, households };
+    return { units, people, addresses, posts, duties, households };
   });
 }
+
+/** An instant as far from now as the drill needs to come to it. */
+const atPace = (instant: string, speed: number) => `now() + (${instant} - now()) / ${speed}::float8`;
 
 /** A telephone is one address, whether it is written to or called. */
 const KIND = `case when channel in ('sms', 'voice') then 'phone' else channel end`;

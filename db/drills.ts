@@ -30,6 +30,8 @@ export type DrillRow = {
   /** Some real people agreed to be told. */
   withPeople: boolean;
   report: unknown;
+  /** The score of its report; null where it has none. */
+  points: number | null;
   /** Somebody conducts it right now. */
   conducted: boolean;
 };
@@ -41,15 +43,18 @@ const MS = (instant: string) => `floor(extract(epoch from ${instant}) * 1000)::f
 /** The lock of a drill as `pg_locks` shows it: two numbers, of which the first stands for the schema. */
 const SCHEMA_KEY = `hashtext('drills ' || current_schema())`;
 
+/** Of a drill `d`: somebody conducts it right now. */
+const CONDUCTED = `exists (select from pg_locks l where l.locktype = 'advisory' and l.granted and l.objsubid = 2
+    and l.objid = d.id::bigint::oid and l.classid = (${SCHEMA_KEY}::bigint & 4294967295)::oid
+    and l.database = (select oid from pg_database where datname = current_database()))`;
+
 const drillWith = (
   report: string,
 ) => `select d.id as "drillId", d.scenario, d.story, d.seed, d.speed, d.rule_pack as pack, d.area_ids as "areaIds",
   d.schema_name as schema, d.status, ${MS('d.created_at')} as "createdAt", ${MS('d.started_at')} as "startedAt",
   ${MS('d.ended_at')} as "endedAt", d.stop_reason as "stopReason", ${MS('d.stop_asked_at')} as "stopAskedAt", d.fault,
-  d.with_people as "withPeople", ${report} as report,
-  exists (select from pg_locks l where l.locktype = 'advisory' and l.granted and l.objsubid = 2 and l.objid = d.id::bigint::oid
-    and l.classid = (${SCHEMA_KEY}::bigint & 4294967295)::oid
-    and l.database = (select oid from pg_database where datname = current_database())) as conducted
+  d.with_people as "withPeople", ${report} as report, (d.report #>> '{score,points}')::float8 as points,
+  ${CONDUCTED} as conducted
   from drills d`;
 
 /** Writes a drill down, without a schema yet; gives back its number. */
@@ -194,6 +199,14 @@ export async function insertGap(sql: Sql, { from, until }: Gap): Promise<void> {
   );
 }
 
+/** How many drills are conducted right now. */
+export async function countConducted(sql: Sql): Promise<number> {
+  const [row] = await sql.query<{ drills: number }>(
+    `select count(*)::int as drills from drills d where ${CONDUCTED}`,
+  );
+  return row?.drills ?? 0;
+}
+
 /** Ends the open pause without a trace: it stood for the gap that is written down instead. */
 export async function forgetPause(sql: Sql): Promise<void> {
   await sql.query('delete from pauses where ended_at is null');
@@ -209,6 +222,22 @@ export async function moveExpiry(sql: Sql, ms: number): Promise<void> {
   await sql.query(
     `update warnings set expires_at = expires_at + $1 * interval '1 millisecond' where status = 'open'`,
     [ms],
+  );
+}
+
+/** Ends the leases of slices that nobody has settled: whoever had them is gone, and what became of them is looked into at once. */
+export async function endLeases(sql: Sql): Promise<void> {
+  await sql.query(
+    'update claims set lease_until = clock_timestamp() where settled_at is null and lease_until > clock_timestamp()',
+  );
+}
+
+/** Whoever stands for a post by the roster does so for as long as if there had been no gap. */
+export async function moveDuties(sql: Sql, { from, until }: Gap): Promise<void> {
+  await sql.query(
+    `update duties set from_at = from_at + $2 * interval '1 millisecond', until_at = until_at + $2 * interval '1 millisecond'
+     where until_at > to_timestamp($1::float8 / 1000)`,
+    [from, until - from],
   );
 }
 

@@ -18,15 +18,29 @@ export type ActLine = {
   body: unknown;
 };
 
-/** The acts about a warning, and those about the draft it came from: these stand in the chain without a warning. */
+/** What was decided against so long before a warning belongs to its story. Product choice, as long as an incident lasts. */
+const DECISION_HOURS = 24;
+
+/**
+ * The acts about a warning; those about the draft it came from; every decision, while an actual one was weighed or stood, not to send
+ * one of its hazard over its places; and who stopped everything meanwhile. All but the first stand in the chain without a warning.
+ */
 export async function readActs(sql: Sql, warningId: number): Promise<ActLine[]> {
   return sql.query<ActLine>(
-    `with own as (select * from audit where chain = 'acts-' || $1::text),
+    `with own as (select * from audit where chain = 'acts-' || $1::int),
      drafts as (select distinct body->>'draft' as name from own where body->>'draft' is not null)
      select chain, position, ${MS('at')} as at, kind, actor, body from own
      union all
-     select a.chain, a.position, ${MS('a.at')}, a.kind, a.actor, a.body from audit a join drafts d on a.body->>'draft' = d.name
-     where a.chain = 'acts'
+     select a.chain, a.position, ${MS('a.at')}, a.kind, a.actor, a.body from audit a join warnings w on w.id = $1
+     where a.chain = 'acts' and (a.body->>'draft' in (select name from drafts)
+       or a.kind in ('pause', 'resume') and a.at between w.issued_at and coalesce(w.ended_at, w.expires_at)
+       or w.kind = 'actual' and a.kind = 'decided not to send' and exists (
+         -- Anybody who reaches the database can write a line that names an operator; the decision itself takes that operator's token.
+         select from decisions d where d.operator_id::text = a.body->>'operatorId' and d.reason = a.body->>'reason'
+           and d.at between a.at - interval '1 minute' and a.at and d.hazard = w.hazard
+           and d.at between w.issued_at - interval '${DECISION_HOURS} hours' and coalesce(w.ended_at, w.expires_at)
+           and exists (select from units u, warning_areas x join units au on au.id = x.unit_id
+             where u.id = any(d.area_ids) and x.warning_id = w.id and (u.id = any(au.path) or au.id = any(u.path)))))
      order by at, chain, position`,
     [warningId],
   );

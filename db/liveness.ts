@@ -25,6 +25,20 @@ export async function beat(sql: Sql, name: string): Promise<void> {
   );
 }
 
+/** A sign that is good for `forMs` more: whoever gives it comes by again until then. */
+export async function beatFor(sql: Sql, name: string, forMs: number): Promise<void> {
+  await sql.query(
+    `insert into liveness (name, at) values ($1, clock_timestamp() + $2 * interval '1 millisecond')
+     on conflict (name) do update set at = excluded.at`,
+    [name, forMs],
+  );
+}
+
+/** Takes a sign back: whoever gave it has ended in good order, and nobody is to miss it. */
+export async function endSign(sql: Sql, name: string): Promise<void> {
+  await sql.query('delete from liveness where name = $1', [name]);
+}
+
 /** Names seen within the last `withinMs`. */
 export async function alive(sql: Sql, withinMs: number): Promise<string[]> {
   const rows = await sql.query<{ name: string }>(

@@ -17,21 +17,27 @@ const OPERATOR = `o.id as "operatorId", o.name, coalesce((
 export type TokenHolder = {
   operator: Omit<Operator, 'token'>;
   tokenId: number;
+  /** The issuer whose word it carries, where the holder is a log-in service. */
+  loginIssuer: string | null;
+  /** True where a log-in service gave it. */
+  byLogin: boolean;
+  expiresAt: Instant;
   state: 'good' | 'expired' | 'revoked';
 };
 
 /** Who holds a token, as long as it and they are good; and why not, where the token is known. */
 export async function readTokenHolder(sql: Sql, hash: Buffer): Promise<TokenHolder | null> {
   const [row] = await sql.query<Omit<TokenHolder, 'operator'> & TokenHolder['operator']>(
-    `select ${OPERATOR}, t.id as "tokenId",
+    `select ${OPERATOR}, t.id as "tokenId", o.login_issuer as "loginIssuer", t.identity_id is not null as "byLogin",
+       ${MS('t.expires_at')} as "expiresAt",
        case when o.revoked_at is not null or t.revoked_at is not null then 'revoked'
          when t.expires_at <= clock_timestamp() then 'expired' else 'good' end as state
      from operator_tokens t join operators o on o.id = t.operator_id where t.hash = $1`,
     [hash],
   );
   if (!row) return null;
-  const { tokenId, state, ...operator } = row;
-  return { operator, tokenId, state };
+  const { tokenId, state, loginIssuer, byLogin, expiresAt, ...operator } = row;
+  return { operator, tokenId, state, loginIssuer, byLogin, expiresAt };
 }
 
 /** Writes down that a token was used, once a minute at most: commands come in bursts. */
@@ -84,6 +90,10 @@ export type ListedOperator = {
   tokenUntil: Instant | null;
   lastUsedAt: Instant | null;
   grants: ListedGrant[];
+  /** The issuer whose word it carries, where this is a log-in service. */
+  loginIssuer: string | null;
+  /** Who they are at a provider. */
+  identities: { issuer: string; subject: string }[];
 };
 
 /** All who have not been revoked, in the order in which they were added. */
@@ -92,6 +102,9 @@ export async function readOperators(sql: Sql): Promise<ListedOperator[]> {
     `select o.id as "operatorId", o.name, o.administrator, p.name as person, o.email, ${MS('o.added_at')} as "addedAt",
        (select ${MS('max(t.expires_at)')} from operator_tokens t where t.operator_id = o.id
           and t.revoked_at is null and t.expires_at > clock_timestamp()) as "tokenUntil",
+       o.login_issuer as "loginIssuer",
+       coalesce((select json_agg(json_build_object('issuer', i.issuer, 'subject', i.subject) order by i.id)
+         from operator_identities i where i.operator_id = o.id and i.unlinked_at is null), '[]') as identities,
        (select ${MS('max(t.last_used_at)')} from operator_tokens t where t.operator_id = o.id) as "lastUsedAt",
        coalesce((select json_agg(json_build_object('grantId', g.id, 'role', g.role, 'highestLevel', g.highest_level,
          'hazards', g.hazards, 'area', (select string_agg(a.name, '/' order by step.place) from units u
@@ -121,12 +134,17 @@ export async function insertOperator(
     personId: number | null;
     email: string | null;
     administrator: boolean;
+    loginIssuer: string | null;
     addedBy: number | null;
   },
 ): Promise<number> {
   const [row] = await sql.query<{ id: number }>(
-    `insert into operators (name, person_id, email, administrator, added_by) values ($1, $2, $3, $4, $5) returning id`,
-    [operator.name, operator.personId, operator.email, operator.administrator, operator.addedBy],
+    `insert into operators (name, person_id, email, administrator, login_issuer, added_by) values ($1, $2, $3, $4, $5, $6)
+     returning id`,
+    [
+      ...[operator.name, operator.personId, operator.email],
+      ...[operator.administrator, operator.loginIssuer, operator.addedBy],
+    ],
   );
   return row?.id ?? 0;
 }
@@ -157,23 +175,34 @@ export async function revokeGrants(
   return rows.length;
 }
 
-/** Ends an operator, and then their tokens. */
+/** Ends an operator, and then their tokens: of a log-in service also those that it gave. */
 export async function revokeOperator(sql: Sql, operatorId: number): Promise<void> {
   await sql.query(
     'update operators set revoked_at = clock_timestamp() where id = $1 and revoked_at is null',
     [operatorId],
   );
   await revokeTokens(sql, operatorId);
+  await sql.query(
+    `update operator_tokens set revoked_at = clock_timestamp()
+     where issued_by = $1 and identity_id is not null and revoked_at is null`,
+    [operatorId],
+  );
 }
 
 export async function insertToken(
   sql: Sql,
-  token: { operatorId: number; hash: Buffer; lastsMs: number; issuedBy: number | null },
+  token: {
+    operatorId: number;
+    hash: Buffer;
+    lastsMs: number;
+    issuedBy: number | null;
+    identityId: number | null;
+  },
 ): Promise<Instant> {
   const [row] = await sql.query<{ until: Instant }>(
-    `insert into operator_tokens (operator_id, hash, expires_at, issued_by)
-     values ($1, $2, clock_timestamp() + $3 * interval '1 millisecond', $4) returning ${MS('expires_at')} as until`,
-    [token.operatorId, token.hash, token.lastsMs, token.issuedBy],
+    `insert into operator_tokens (operator_id, hash, expires_at, issued_by, identity_id)
+     values ($1, $2, clock_timestamp() + $3 * interval '1 millisecond', $4, $5) returning ${MS('expires_at')} as until`,
+    [token.operatorId, token.hash, token.lastsMs, token.issuedBy, token.identityId],
   );
   return row?.until ?? 0;
 }

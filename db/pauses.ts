@@ -43,6 +43,12 @@ export async function endPause(sql: Sql, by: string): Promise<(Pause & { until: 
   return pause ?? null;
 }
 
+/** True while an actual warning is open. */
+export async function hasOpenActual(sql: Sql): Promise<boolean> {
+  const rows = await sql.query(`select from warnings where kind = 'actual' and status = 'open' limit 1`);
+  return rows.length > 0;
+}
+
 /** Keeps every step out until the transaction ends: a step writes whole states, and would undo what is moved here. */
 export async function lockOpenCells(sql: Sql): Promise<void> {
   await sql.query(`select from cells where status = 'open' order by id for no key update`);

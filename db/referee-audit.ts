@@ -63,12 +63,12 @@ export async function findUnaudited(sql: Sql, warningId: number): Promise<Findin
   );
 }
 
-/** 9b. No cell has more lines in the audit than it took steps. */
+/** 9b. No cell has more lines of steps in the audit than it took; the end of a pause has a line of its own. */
 async function findUncounted(sql: Sql, warningId: number): Promise<Finding> {
   const [row] = await sql.query<CountsRow>(
     `select coalesce(sum(steps), 0)::int as steps, coalesce(sum(lines), 0)::int as lines, ${countOf('lines > steps')} as uncounted,
        ${firstOf("format('cell %s: %s lines of %s steps', id, lines, steps)", 'lines > steps')} as first
-     from (select c.id, c.steps, (select count(*) from audit a where a.cell_id = c.id) as lines
+     from (select c.id, c.steps, (select count(*) from audit a where a.cell_id = c.id and a.body->'paused' is null) as lines
        from cells c where c.warning_id = $1) counted`,
     [warningId],
   );

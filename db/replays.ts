@@ -1,4 +1,5 @@
 /** What a replay of a warning reads: its units, what its steps took, and the states they left. */
+import type { Channel } from '../domain/rules.ts';
 import type { RecordedLetter } from '../domain/step-record.ts';
 import type { UnitState } from '../domain/unit.ts';
 import type { Sql } from './database.ts';
@@ -35,6 +36,15 @@ export async function readUnitStates(sql: Sql, warningId: number): Promise<UnitS
     [warningId],
   );
   return rows.map(({ state }) => expand(state));
+}
+
+/** Half of the first attempts of each channel were handed off within so many milliseconds of the step that planned them. */
+export async function readHandOffs(sql: Sql): Promise<{ channel: Channel; medianMs: number }[]> {
+  return sql.query(
+    `select d.channel, (extract(epoch from percentile_cont(0.5) within group (order by d.at - p.written_at)) * 1000)::float8 as "medianMs"
+     from deliveries d join pages p on p.id = d.page_id
+     where d.outcome = 'handed off' and d.attempt = 1 and d.audience = 'people' and d.purpose in ('rung', 'bridge notice') group by d.channel`,
+  );
 }
 
 /**

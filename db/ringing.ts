@@ -1,6 +1,8 @@
 /** Which cells need their workflow to look. */
 import type { LevelId } from '../domain/levels.ts';
 import type { Database } from './database.ts';
+import { YIELDS } from './live-first.ts';
+import { MAILED } from './mailed.ts';
 
 export type RingableCell = {
   cellId: number;
@@ -13,20 +15,9 @@ export type RingableCell = {
 };
 
 /**
- * The cells with mail, and a null behind the last, as a part of `with recursive`. They are found by hopping through the inbox's
- * index, so a flood of answers makes nobody slow who looks for them.
- */
-export const MAILED = `mailed (cell_id) as (
-       (select cell_id from inbox order by cell_id limit 1)
-       union all
-       select (select i.cell_id from inbox i where i.cell_id > m.cell_id order by i.cell_id limit 1)
-       from mailed m where m.cell_id is not null
-     )`;
-
-/**
  * Takes the cells of one kind that have mail, are overdue by more than a second, or are open and unstepped for a minute, and
  * marks them as rung: at most one ring in 0.8 s and cell over all workers, so that a lost doorbell is made good within a
- * second. `skip locked` passes over a cell that is being stepped right now: it looks at its mail itself.
+ * second. A drill rings none while an actual warning goes first. `skip locked` passes over a cell that is being stepped right now: it looks at its mail itself.
  */
 export async function ringableCells(
   database: Database,
@@ -44,7 +35,7 @@ export async function ringableCells(
      ),
      due as (
        select c.id from cells c join wanted w on w.cell_id = c.id join warnings g on g.id = c.warning_id
-       where g.kind = $1 and coalesce(c.rung_at, '-infinity') < clock_timestamp() - interval '800 milliseconds'
+       where g.kind = $1 and not ${YIELDS} and coalesce(c.rung_at, '-infinity') < clock_timestamp() - interval '800 milliseconds'
        order by c.rung_at nulls first limit $2 for no key update of c skip locked
      )
      update cells c set rung_at = clock_timestamp()

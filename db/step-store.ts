@@ -1,5 +1,6 @@
 /** The step's port over PostgreSQL: one transaction, the cell's row locked first. */
 import type { StepStore, StepTransaction, LockedCell } from '../domain/store.ts';
+import { tableWriters } from './audit-facts.ts';
 import {
   appendAudit,
   cellRest,
@@ -62,6 +63,7 @@ function transactionOf(sql: Sql, cell: LockedCell, scope: Scope): StepTransactio
     chainSettled: async () => (await chainSendsForMs(sql, cellId)) === null,
     carryAnswers: (unitIds) =>
       carryAnswers(sql, warningId, unitIds === 'of the cell' ? { cellUnitId: cell.rootUnitId } : { unitIds }),
+    answerWriters: () => tableWriters(sql, ['answers']),
     markExpired: () => markExpired(sql, warningId),
     noteMisdirected: (served) =>
       noteMisdirected(sql, { what: 'cell', subject: cellId, warningId, kind, served }),

@@ -5,7 +5,9 @@ import { testDatabase } from '../test/database.ts';
 import { recordingChannel, runUntilQuiet } from '../test/harness/local-cascade.ts';
 import { plantSmallTree } from '../test/harness/small-tree.ts';
 import type { Database } from './database.ts';
-import { beat, beatIntake } from './liveness.ts';
+import { insertSchedule, markRemoved } from './drill-schedules.ts';
+import { feedSign } from '../domain/watchdog.ts';
+import { beat, beatFor, beatIntake, endSign } from './liveness.ts';
 import { readWatchFacts } from './watchdog.ts';
 
 const WINDOW_MS = 20_000;
@@ -61,6 +63,37 @@ test('each sign of life is read by its name', async () => {
   expect(workerAt.actual).toBeNull();
   for (const at of [workerAt.exercise, temporalAt, intakeAt.exercise])
     expect(now - (at ?? 0)).toBeLessThan(5_000);
+});
+
+test('a feed is missed from when it should have been read again, until whoever reads it ends in good order', async () => {
+  const sign = feedSign('https://weather.example/cap.atom');
+  await beatFor(database, sign, 60_000);
+  const { now, feeds } = await readWatchFacts(database, WINDOW_MS);
+  expect(feeds.map(({ url }) => url)).toEqual(['https://weather.example/cap.atom']);
+  expect(Math.abs((feeds[0]?.dueAt ?? 0) - now - 60_000)).toBeLessThan(5_000);
+  await endSign(database, sign);
+  expect((await readWatchFacts(database, WINDOW_MS)).feeds).toEqual([]);
+});
+
+test('schedules of drills count until they are removed, and whoever conducts them is seen', async () => {
+  expect(await readWatchFacts(database, WINDOW_MS)).toMatchObject({
+    drillServerAt: null,
+    scheduledSince: null,
+  });
+  const schedule = {
+    scenario: 'quickstart',
+    story: '',
+    cron: '0 14 * * 2',
+    speed: 60,
+    seed: null,
+    createdBy: null,
+  };
+  const first = await insertSchedule(database, schedule);
+  await beat(database, 'drill serve');
+  const { now, drillServerAt, scheduledSince } = await readWatchFacts(database, WINDOW_MS);
+  for (const at of [drillServerAt, scheduledSince]) expect(now - (at ?? 0)).toBeLessThan(5_000);
+  await markRemoved(database, first);
+  expect((await readWatchFacts(database, WINDOW_MS)).scheduledSince).toBeNull();
 });
 
 test('a warning that nobody steps stands still once its letters have waited for the window', async () => {

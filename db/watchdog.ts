@@ -1,9 +1,9 @@
 /** What a watchdog sees: signs of life, and work that waits while nothing moves. Nothing here waits for a lock. */
 import type { Standing, WatchFacts } from '../domain/watchdog.ts';
-import { PAGES_PATIENCE, TEMPORAL_SIGN } from '../domain/watchdog.ts';
+import { DRILL_SERVER_SIGN, FEED_SIGN, PAGES_PATIENCE, TEMPORAL_SIGN } from '../domain/watchdog.ts';
 import { INTAKE_SIGNS } from './liveness.ts';
 import { PAUSED } from './pauses.ts';
-import { MAILED } from './ringing.ts';
+import { MAILED } from './mailed.ts';
 import type { Sql } from './database.ts';
 
 /** Warnings named at once; where more stand still, the cause is one. */
@@ -14,16 +14,22 @@ const milliseconds = (instant: string) => `(extract(epoch from ${instant}) * 100
 /** Reads everything by which `findTroubles` judges. `windowMs` is how long work may wait. */
 export async function readWatchFacts(sql: Sql, windowMs: number): Promise<WatchFacts> {
   const [signs] = await sql.query<
-    Record<'now' | 'temporal' | 'exercise' | 'actual' | 'intakeExercise' | 'intakeActual', number>
+    Record<'now', number> &
+      Record<
+        'temporal' | 'exercise' | 'actual' | 'intakeExercise' | 'intakeActual' | 'drillServer' | 'scheduled',
+        number | null
+      >
   >(
     `select ${milliseconds('clock_timestamp()')} as now,
        ${milliseconds('max(at) filter (where name = $1)')} as temporal,
        ${milliseconds('max(at) filter (where name = $2)')} as "intakeExercise",
        ${milliseconds('max(at) filter (where name = $3)')} as "intakeActual",
        ${milliseconds(`max(at) filter (where name like 'worker exercise %')`)} as exercise,
-       ${milliseconds(`max(at) filter (where name like 'worker actual %')`)} as actual
+       ${milliseconds(`max(at) filter (where name like 'worker actual %')`)} as actual,
+       ${milliseconds('max(at) filter (where name = $4)')} as "drillServer",
+       ${milliseconds('(select min(created_at) from drill_schedules where removed_at is null)')} as scheduled
      from liveness`,
-    [TEMPORAL_SIGN, INTAKE_SIGNS.exercise, INTAKE_SIGNS.actual],
+    [TEMPORAL_SIGN, INTAKE_SIGNS.exercise, INTAKE_SIGNS.actual, DRILL_SERVER_SIGN],
   );
   const [open] = await sql.query<{ exercise: number; actual: number }>(
     `select (count(*) filter (where kind = 'exercise'))::int as exercise,
@@ -36,6 +42,12 @@ export async function readWatchFacts(sql: Sql, windowMs: number): Promise<WatchF
     temporalAt: signs?.temporal ?? null,
     intakeAt: { exercise: signs?.intakeExercise ?? null, actual: signs?.intakeActual ?? null },
     openWarnings: { exercise: open?.exercise ?? 0, actual: open?.actual ?? 0 },
+    drillServerAt: signs?.drillServer ?? null,
+    scheduledSince: signs?.scheduled ?? null,
+    feeds: await sql.query<{ url: string; dueAt: number }>(
+      `select substr(name, length($1) + 1) as url, ${milliseconds('at')} as "dueAt" from liveness where starts_with(name, $1) order by name`,
+      [FEED_SIGN],
+    ),
     standing: [...(await standingCells(sql, windowMs)), ...(await standingPages(sql, windowMs))].slice(
       0,
       STANDING_MOST,

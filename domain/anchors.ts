@@ -23,14 +23,30 @@ export function anchorLine(anchor: Anchor): string {
   return JSON.stringify({ fenghuo: 'anchor', at, seal, hash, incarnation });
 }
 
-/** The anchors in a text: a file of them, or e-mails with all that stands around the line. Lines that are none are passed over. */
-export function readAnchors(text: string): Anchor[] {
-  return text.split('\n').flatMap((line): Anchor[] => {
-    const from = line.indexOf('{"fenghuo":"anchor"');
-    if (from < 0) return [];
-    const { at, seal, hash, incarnation } = schema.parse(JSON.parse(line.slice(from).trimEnd()));
-    return [{ at, seal, hash, incarnation }];
-  });
+/** How every anchor begins; nothing in it has braces of its own. */
+const BEGINNING = '{"fenghuo":"anchor"';
+
+/**
+ * The anchors in a text: a file of them, or e-mails with all that stands around the line, also as they were sent (quoted-printable). What
+ * begins like one and cannot be read to its end is `broken`: a write was cut off, and the next one may follow on the same line.
+ */
+export function readAnchors(text: string): { anchors: Anchor[]; broken: number } {
+  const pieces = text
+    .replaceAll(/=\r?\n/g, '')
+    .split(BEGINNING)
+    .slice(1);
+  const read = pieces.map((piece) => readAnchor(BEGINNING + piece.slice(0, piece.indexOf('}') + 1)));
+  const anchors = read.filter((anchor) => anchor !== null);
+  return { anchors, broken: read.length - anchors.length };
+}
+
+function readAnchor(text: string): Anchor | null {
+  try {
+    const { at, seal, hash, incarnation } = schema.parse(JSON.parse(text));
+    return { at, seal, hash, incarnation };
+  } catch {
+    return null;
+  }
 }
 
 /** A seal that is on record. */

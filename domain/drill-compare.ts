@@ -42,7 +42,7 @@ export type ExpectationComparison = {
   after: boolean;
 };
 
-export type Compared = Pick<DrillReport, 'source' | 'title' | 'startsAt' | 'score'>;
+export type Compared = Pick<DrillReport, 'source' | 'title' | 'startsAt' | 'score' | 'interruptions'>;
 
 export type Comparison = {
   before: Compared;
@@ -104,8 +104,8 @@ export function compareReports(before: DrillReport, after: DrillReport): Compari
   };
 }
 
-function headOf({ source, title, startsAt, score }: DrillReport): Compared {
-  return { source, title, startsAt, score };
+function headOf({ source, title, startsAt, score, interruptions }: DrillReport): Compared {
+  return { source, title, startsAt, score, interruptions };
 }
 
 /** By their names where both know one; else one after the other, as a warning on record has a name of its own. */

@@ -18,6 +18,15 @@ const phases = z.object({
 });
 const unit = z.object({ key: text, name: text, above: text, tier: text, within: z.array(text) });
 
+const channels = z.array(
+  z.object({
+    channel: z.enum(CHANNELS).nullable(),
+    tier: text.nullable(),
+    ...{ handedOff: count, failed: count, answered: count },
+    medianMinutes: minute.nullable(),
+  }),
+);
+
 const warning = z.object({
   name: text,
   atMinute: minute,
@@ -41,14 +50,16 @@ const warning = z.object({
   ...{ dropped: count, failed: count, afterEnd: count, lateAnswers: count },
   households: z.object({ told: count, lastAfterMinutes: minute.nullable() }),
   correction: z.object({ messages: count, afterMinutes: minute }).nullable(),
-  channels: z.array(
-    z.object({
-      channel: z.enum(CHANNELS).nullable(),
-      tier: text.nullable(),
-      ...{ handedOff: count, failed: count, answered: count },
-      medianMinutes: minute.nullable(),
-    }),
-  ),
+  channels,
+  real: z
+    .object({
+      ...{ told: count, answered: count, channels },
+      units: z.array(
+        z.object({ ...unit.shape, told: count, answered: count, afterMinute: minute.nullable() }),
+      ),
+    })
+    .nullable()
+    .default(null),
   silentUnits: z.array(z.object({ ...unit.shape, sinceMinute: minute, told: z.boolean() })),
   bridges: z.array(z.object({ ...unit.shape, atMinute: minute })),
 });
@@ -74,6 +85,8 @@ const source = z.discriminatedUnion('kind', [
     seed: count,
     speed: z.number().positive(),
     ended: z.enum(['played', 'stopped']).nullable(),
+    // Earlier versions did not say.
+    people: count.default(0),
   }),
 ]);
 
@@ -85,7 +98,7 @@ const reportSchema = z.object({
   warnings: z.array(warning),
   interruptions: z.array(
     z.object({
-      kind: z.enum(['no answers taken', 'paused', 'processes gone']),
+      kind: z.enum(['no answers taken', 'paused', 'processes gone', 'behind']),
       atMinute: minute,
       seconds: z.number().min(0),
     }),

@@ -75,7 +75,13 @@ const VERDICT: Verdict = {
 
 function report(
   states: readonly (UnitState | undefined)[],
-  more: { scope?: number[]; areas?: number[]; verdicts?: Verdict[]; people?: DrillPeople } = {},
+  more: {
+    scope?: number[];
+    areas?: number[];
+    verdicts?: Verdict[];
+    people?: DrillPeople;
+    real?: ReadonlySet<number>;
+  } = {},
 ): DrillReport {
   return drillReport({
     source: { kind: 'rehearsal', scenario: 'small', seed: 1, whatIfs: [], people: 'made up' },
@@ -88,6 +94,7 @@ function report(
         hazard: '11B03',
         areas: more.areas ?? [1, 2],
         people: more.people?.all ?? [],
+        ...(more.real && { real: more.real }),
       },
     ],
     verdicts: more.verdicts ?? [VERDICT],
@@ -205,6 +212,35 @@ describe('people', () => {
     expect(all).toEqual({
       ...{ channel: 'sms', tier: null, handedOff: 2, failed: 0, answered: 1, medianMinutes: 1.5 },
     });
+  });
+
+  test('real ones stand apart: what they did is no part of how the channels do among the simulated', () => {
+    const people = heard(
+      { ...asked, personId: 1, at: minute(0) },
+      { kind: 'answered', personId: 1, channel: 'sms', at: minute(6) },
+      { ...asked, personId: 2, at: minute(1) },
+      { kind: 'answered', personId: 2, channel: 'sms', at: minute(3) },
+      { ...asked, personId: 3, at: minute(1) },
+    );
+    const [apart] = report(STATES, { people, real: new Set([2, 3, 9]) }).warnings;
+    const sms = { channel: 'sms', tier: null, failed: 0 };
+    expect(apart?.channels[0]).toEqual({ ...sms, handedOff: 1, answered: 1, medianMinutes: 6 });
+    expect(apart?.real).toMatchObject({
+      ...{ told: 2, answered: 1 },
+      units: [{ key: '11', name: '村一', above: '城', told: 2, answered: 1, afterMinute: 3 }],
+    });
+    expect(apart?.real?.channels[0]).toEqual({ ...sms, handedOff: 2, answered: 1, medianMinutes: 2 });
+    const [together] = report(STATES, { people }).warnings;
+    expect(together?.real).toBeNull();
+    expect(together?.channels[0]?.handedOff).toBe(3);
+    // The units went as they went, whoever answered for them.
+    expect(together?.tiers).toEqual(apart?.tiers);
+  });
+
+  test('a report of an earlier version, which did not know of real people, can be read', () => {
+    const whole = report(STATES);
+    const earlier = { ...whole, warnings: whole.warnings.map(({ real: _real, ...warning }) => warning) };
+    expect(parseReport(JSON.stringify(earlier))).toEqual({ report: whole });
   });
 
   test('to be followed up are wrong addresses, and those who were told and never answered', () => {

@@ -37,6 +37,8 @@ export type ReportSource =
       seed: number;
       speed: number;
       ended: 'played' | 'stopped' | null;
+      /** Real ones who agreed to be told; everybody else is simulated. */
+      people: number;
     };
 
 /** Where each unit of a tier is at one moment: every unit is in exactly one. */
@@ -56,16 +58,32 @@ export type WarningReport = Omit<WarningSummary, 'tiers' | 'silentUnits'> & {
   /** The moments of `over`: 0, the usual looks, and the end. */
   minutes: number[];
   tiers: TierReport[];
+  /** In a drill with real people those of the simulated alone: what real people did is no part of how a model behaves. */
   channels: ChannelTally[];
+  /** Null where nobody real was written to, or nobody is simulated. */
+  real: RealPeople | null;
   /** Never heard from; `told` is whether any message reached a channel. */
   silentUnits: (NamedUnit & { sinceMinute: number; told: boolean })[];
   /** Passed over: those below reported to the unit above. The highest tier first, as of the silent. */
   bridges: (NamedUnit & { atMinute: number })[];
 };
 
-/** A time in which the installation stood still: when, in minutes of the story, and for how many real seconds. */
+/** The people of a drill who are no stand-ins, and their units, the highest tier first. */
+export type RealPeople = {
+  /** A channel has taken a message for them. */
+  told: number;
+  answered: number;
+  channels: ChannelTally[];
+  /** `afterMinute`: the first answer of one of them, from the issue; null where none has answered. */
+  units: (NamedUnit & { told: number; answered: number; afterMinute: number | null })[];
+};
+
+/**
+ * A time in which the installation stood still: when, in minutes of the story, and for how many real seconds. `behind`: it ran on, and
+ * one message in twenty left so late or later: two seconds at least, and a minute of the story.
+ */
 export type Interruption = {
-  kind: 'no answers taken' | 'paused' | 'processes gone';
+  kind: 'no answers taken' | 'paused' | 'processes gone' | 'behind';
   atMinute: number;
   seconds: number;
 };
@@ -89,6 +107,8 @@ export type DrilledWarning = {
   hazard: string;
   areas: readonly UnitId[];
   people: readonly DrilledPerson[];
+  /** Of these, in a drill, who is real; left out where all are of one sort. */
+  real?: ReadonlySet<number>;
 };
 
 /** When a report looks, in minutes from the issue: close at first, when most happens. */
@@ -124,7 +144,14 @@ export function drillReport(input: {
 }
 
 function warningReport(warning: DrilledWarning, tree: Tree, startAt: Instant): WarningReport {
-  const { run, hazard, areas, people } = warning;
+  const { run, hazard, areas, people, real } = warning;
+  const tally = (of: readonly DrilledPerson[]) =>
+    tallyChannels(
+      of,
+      (unitId) => tree.units[unitId]?.tier ?? '',
+      TIERS.map(({ id }) => id),
+    );
+  const realPeople = people.filter(({ personId }) => real?.has(personId));
   const { tiers, ...summary } = summarise(run, tree, startAt);
   const { lastsMinutes } = summary;
   const minutes = [0, ...LOOKS_AT.filter((minute) => minute < lastsMinutes), lastsMinutes];
@@ -141,11 +168,16 @@ function warningReport(warning: DrilledWarning, tree: Tree, startAt: Instant): W
       const units = byTier.get(tier.tier) ?? [];
       return { ...tier, over: minutes.map((minute) => momentAt(units, run.warning.at + minute * MINUTE_MS)) };
     }),
-    channels: tallyChannels(
-      people,
-      (unitId) => tree.units[unitId]?.tier ?? '',
-      TIERS.map(({ id }) => id),
-    ),
+    channels: tally(people.filter(({ personId }) => !real?.has(personId))),
+    real:
+      realPeople.length === 0
+        ? null
+        : {
+            told: realPeople.filter(wasTold).length,
+            answered: realPeople.filter(({ answered }) => answered !== null).length,
+            channels: tally(realPeople),
+            units: unitsOfReal(realPeople, tree, minuteOf),
+          },
     silentUnits: stillSilent(run, tree).map(({ unitId }) => {
       const unit = run.units[unitId];
       const sinceMinute = minuteOf(unit?.silentAt ?? run.warning.endsAt);
@@ -157,6 +189,28 @@ function warningReport(warning: DrilledWarning, tree: Tree, startAt: Instant): W
       )
       .sort((one, other) => depth(one.tier) - depth(other.tier) || one.atMinute - other.atMinute),
   };
+}
+
+function wasTold({ by }: DrilledPerson): boolean {
+  return Object.values(by).some(({ handedOff }) => handedOff > 0);
+}
+
+function unitsOfReal(
+  people: readonly DrilledPerson[],
+  tree: Tree,
+  minuteOf: (at: Instant) => number,
+): RealPeople['units'] {
+  const ids = [...new Set(people.map(({ unitId }) => unitId))].sort((one, other) => one - other);
+  return ids.map((unitId) => {
+    const own = people.filter((person) => person.unitId === unitId);
+    const answers = own.flatMap(({ answered }) => (answered === null ? [] : [answered.at]));
+    return {
+      ...namedUnit(tree, unitId),
+      told: own.filter(wasTold).length,
+      answered: answers.length,
+      afterMinute: answers.length === 0 ? null : minuteOf(Math.min(...answers)),
+    };
+  });
 }
 
 function depth(tier: TierId): number {

@@ -22,6 +22,8 @@ export type LockedCell = {
   rootUnitId: UnitId;
   status: 'open' | 'closed';
   noticesWritten: boolean;
+  /** Of a superseded warning: who was storing answers when its end came here, and may be still. See `answerWriters`. */
+  answering: readonly string[];
   now: Instant;
   warning: {
     warningId: number;
@@ -77,6 +79,12 @@ export type CellRest = {
   openPages: OpenPage[];
 };
 
+/** What a step writes of its cell, as the last thing. */
+export type CellLeft = Pick<LockedCell, 'noticesWritten' | 'answering'> & {
+  nextDeadline: Instant | null;
+  closed: boolean;
+};
+
 /** How the units of one tier stand. */
 export type TierCount = { tier: string; units: number; told: number; answered: number; silent: number };
 
@@ -118,6 +126,11 @@ export type StepTransaction = {
   chainSettled(): Promise<boolean>;
   /** Late words for a superseded warning stand for the one in its place, where that asks for no new answer: those of these units. */
   carryAnswers(unitIds: readonly UnitId[] | 'of the cell'): Promise<void>;
+  /**
+   * The transactions that are storing answers now, by names of their own. Whoever is not among them begins later, and sees
+   * the warning as this step does.
+   */
+  answerWriters(): Promise<string[]>;
   /** Writes the warning's own end where its expiry has passed; gives back how it ended: something else may have come first. */
   markExpired(): Promise<Ending>;
   /** The cell came to a worker that serves the other kind: that is written down, and nothing else. */
@@ -127,7 +140,7 @@ export type StepTransaction = {
   appendAudit(body: unknown): Promise<void>;
   rest(pagesMost: number): Promise<CellRest>;
   countTiers(): Promise<TierCount[]>;
-  leave(input: { nextDeadline: Instant | null; closed: boolean; noticesWritten: boolean }): Promise<void>;
+  leave(input: CellLeft): Promise<void>;
 };
 
 export type StepStore = {

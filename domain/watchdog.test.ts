@@ -24,6 +24,9 @@ const WELL: WatchFacts = {
   temporalAt: ago(2),
   intakeAt: { exercise: ago(1), actual: null },
   openWarnings: { exercise: 1, actual: 0 },
+  drillServerAt: null,
+  scheduledSince: null,
+  feeds: [],
   standing: [],
 };
 
@@ -99,6 +102,32 @@ describe('troubles', () => {
         openWarnings: { exercise: 0, actual: 1 },
       },
       ['intake gone actual'],
+    ],
+    ['drills are scheduled and conducted', { scheduledSince: ago(600), drillServerAt: ago(5) }, []],
+    [
+      'drills are scheduled and their server is gone',
+      { scheduledSince: ago(600), drillServerAt: ago(21) },
+      ['drills unserved'],
+    ],
+    ['drills are scheduled and nobody was ever there', { scheduledSince: ago(21) }, ['drills unserved']],
+    ['the first schedule is young', { scheduledSince: ago(19), drillServerAt: ago(86_400) }, []],
+    ['the server is gone and nothing is scheduled', { drillServerAt: ago(86_400) }, []],
+    [
+      'drills are unserved whatever else is gone',
+      { scheduledSince: ago(600), workerAt: { exercise: ago(21), actual: null } },
+      ['workers gone exercise', 'drills unserved'],
+    ],
+    ['a feed is to be read again soon', { feeds: [{ url: 'https://a.example', dueAt: ago(-30) }] }, []],
+    ['a feed is a little late', { feeds: [{ url: 'https://a.example', dueAt: ago(19) }] }, []],
+    [
+      'one feed of two has not been read again',
+      {
+        feeds: [
+          { url: 'https://a.example', dueAt: ago(21) },
+          { url: 'https://b.example', dueAt: ago(-30) },
+        ],
+      },
+      ['feed unread https://a.example'],
     ],
     ['no web process ever lived', { intakeAt: { exercise: null, actual: null } }, []],
     ['a cascade stands still', { standing: [STANDING] }, ['no progress W3']],

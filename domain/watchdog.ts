@@ -28,6 +28,15 @@ export const TEMPORAL_SIGN = 'temporal';
 /** The name under which a watchdog shows that it looks. */
 export const WATCHDOG_SIGN = 'watchdog';
 
+/** The name under which whoever conducts what schedules of drills ask for shows that it lives. */
+export const DRILL_SERVER_SIGN = 'drill serve';
+
+/** The name under which whoever reads a feed of CAP messages shows until when it should have read it again. */
+export function feedSign(url: string): string {
+  return `${FEED_SIGN}${url}`;
+}
+export const FEED_SIGN = 'feed ';
+
 /** The name under which a worker shows that it lives. */
 export function workerSign(kind: 'exercise' | 'actual', process: string): string {
   return `worker ${kind} ${process}`;
@@ -52,6 +61,12 @@ export type WatchFacts = {
   /** Of the web processes that take the answers to each kind. */
   intakeAt: Readonly<Record<'exercise' | 'actual', Instant | null>>;
   openWarnings: Readonly<Record<'exercise' | 'actual', number>>;
+  /** Of whoever conducts the drills of schedules. */
+  drillServerAt: Instant | null;
+  /** Since when there has been a schedule of drills; null where there is none. */
+  scheduledSince: Instant | null;
+  /** What `cap poll` has under way, and when each feed should have been read again at the latest. */
+  feeds: readonly { url: string; dueAt: Instant }[];
   standing: readonly Standing[];
 };
 
@@ -61,12 +76,14 @@ export const TROUBLES = [
   'temporal gone',
   'intake gone',
   'no progress',
+  'drills unserved',
+  'feed unread',
 ] as const;
 export type TroubleKind = (typeof TROUBLES)[number];
 
 export type Trouble = {
   kind: TroubleKind;
-  /** `exercise` or `actual` where workers or web processes of one kind are gone, `W12` where a cascade stands; else empty. */
+  /** `exercise` or `actual` where workers or web processes of one kind are gone, `W12` where a cascade stands, a feed's address; else empty. */
   subject: string;
   /** How long it has lasted, as far as is known. */
   forMs: number;
@@ -96,7 +113,11 @@ export function findTroubles(
   const hindrances = [...workersGone(facts, silentMs), ...temporalGone(facts, silentMs)];
   const causes = hindrances.filter((trouble) => trouble.forMs > input.windowMs);
   const hindered = hindrances.some((trouble) => trouble.forMs > input.windowMs * NEARLY);
-  const intake = intakeGone(facts, silentMs);
+  const bystanders = [
+    ...intakeGone(facts, silentMs),
+    ...drillsUnserved(facts, silentMs),
+    ...feedsUnread(facts, silentMs),
+  ];
   const standing = facts.standing.map(({ warningId, since }): Trouble => ({
     kind: 'no progress',
     subject: `W${warningId}`,
@@ -104,7 +125,7 @@ export function findTroubles(
     openWarnings: 1,
   }));
   // Without workers or Temporal every cascade stands: one shout for the cause, also where the cause is a moment behind.
-  const others = hindered ? intake : [...intake, ...standing];
+  const others = hindered ? bystanders : [...bystanders, ...standing];
   return {
     troubles: [...causes, ...others.filter((trouble) => trouble.forMs > input.windowMs)],
     watch: { since: watch.since, hinderedAt: hindered ? now : watch.hinderedAt },
@@ -136,6 +157,24 @@ function intakeGone(facts: WatchFacts, silentMs: (at: Instant) => number): Troub
     if (at === null || (openWarnings === 0 && isGivenUp(at, facts.now))) return [];
     return [{ kind: 'intake gone', subject: kind, forMs: silentMs(at), openWarnings }];
   });
+}
+
+/** Times of a schedule come and go unheard where nobody conducts its drills; without a schedule nobody has to. */
+function drillsUnserved(facts: WatchFacts, silentMs: (at: Instant) => number): Trouble[] {
+  const { drillServerAt, scheduledSince } = facts;
+  if (scheduledSince === null) return [];
+  const forMs = silentMs(Math.max(scheduledSince, drillServerAt ?? -Infinity));
+  return [{ kind: 'drills unserved', subject: '', forMs, openWarnings: 0 }];
+}
+
+/** Whether its reader is gone or its issuer: the warnings of a feed that nobody has read are those that nobody hears of. */
+function feedsUnread(facts: WatchFacts, silentMs: (at: Instant) => number): Trouble[] {
+  return facts.feeds.map(({ url, dueAt }) => ({
+    kind: 'feed unread',
+    subject: url,
+    forMs: silentMs(dueAt),
+    openWarnings: 0,
+  }));
 }
 
 /** Said only where a worker lives that would have shown that it reaches Temporal. */

@@ -1,5 +1,6 @@
 /** Answers in words end here: replies, and what an officer writes down. They are stored with their letters in one commit. */
 import { storeVouchedAnswer, type AnswerAct, type RecordedAnswer } from '../db/answers.ts';
+import { appendRecord } from '../db/audit.ts';
 import { isDataFault, type Database, type Sql } from '../db/database.ts';
 import {
   findReplyCandidates,
@@ -21,6 +22,7 @@ import { MINUTE_MS } from '../domain/time.ts';
 import type { AnswerKind } from '../domain/unit.ts';
 import { findUnits } from './organisation-find.ts';
 import { parseSender } from './answer-sender.ts';
+import { refusalOf } from './refusals.ts';
 import { requireWarning } from './warnings.ts';
 
 /** Late answers are recorded as late; after this long past its end a warning takes none. */
@@ -277,7 +279,10 @@ function chooseCandidate(
   return fitting.length === 1 ? (fitting[0] ?? null) : null;
 }
 
-/** Takes an answer from the command line: an officer writes down what they heard, and who vouches for it. */
+/**
+ * Takes an answer from the command line: an officer writes down what they heard, and who vouches for it. To an actual warning nobody does so
+ * without being logged in: `actor` is who, for the record; null for an Exercise.
+ */
 export async function answerByCommand(
   database: Database,
   input: {
@@ -287,17 +292,23 @@ export async function answerByCommand(
     doneCount: number | null;
     vouchedBy: string;
     how: string;
+    /** @default null */
+    actor?: string | null;
   },
 ): Promise<RecordedAnswer[]> {
-  await requireWarning(database, input.warningId);
+  const { warningId, answer, doneCount, vouchedBy, how, actor = null } = input;
+  const { kind } = await requireWarning(database, warningId);
+  if (kind === 'actual' && actor === null) throw refusalOf('no-operator');
   const unit = await findUnits(database, input.unit);
-  const recorded = await storeVouchedAnswer(database, {
-    warningId: input.warningId,
-    kind: input.answer,
-    doneCount: input.doneCount,
-    via: 'command',
-    deliveryId: null,
-    by: { audience: 'vouched', unitId: unit.id, vouchedBy: input.vouchedBy, how: input.how },
+  const recorded = await database.transaction(async (sql) => {
+    const by = { audience: 'vouched', unitId: unit.id, vouchedBy, how } as const;
+    const act = { warningId, kind: answer, doneCount, via: 'command', deliveryId: null, by } as const;
+    const stored = await storeVouchedAnswer(sql, act);
+    if (kind === 'actual' && stored.length > 0) {
+      const body = { unit: unit.id, answer, vouchedBy, how };
+      await appendRecord(sql, { kind: 'answer', warningId, actor, body });
+    }
+    return stored;
   });
   if (recorded.length > 0) return recorded;
   throw new FenghuoError({

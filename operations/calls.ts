@@ -19,6 +19,7 @@ import type { SilentPerson } from '../db/warnings.ts';
 import { FenghuoError } from '../domain/errors.ts';
 import { MINUTE_MS } from '../domain/time.ts';
 import type { AnswerKind } from '../domain/unit.ts';
+import { refusalOf } from './refusals.ts';
 import { requireWarning } from './warnings.ts';
 
 /** A line is an officer's for so long; nobody who answers is kept waiting for one whose officer has gone for lunch. */
@@ -100,9 +101,15 @@ const ANSWERS: Readonly<Partial<Record<CallOutcome, AnswerKind>>> = {
  */
 export async function recordCall(
   database: Database,
-  input: { callId: number; outcome: CallOutcome; doneCount: number | null },
+  input: {
+    callId: number;
+    outcome: CallOutcome;
+    doneCount: number | null;
+    /** Who is logged in: nobody else answers for a unit of an actual warning. @default null */
+    actor?: string | null;
+  },
 ): Promise<EndedCall> {
-  const { callId, outcome, doneCount } = input;
+  const { callId, outcome, doneCount, actor = null } = input;
   if (doneCount !== null && outcome !== 'done') {
     throw refuse('call-count', 'usage', '--count goes with --outcome done only.');
   }
@@ -111,6 +118,8 @@ export async function recordCall(
     if (!call) throw notEnded(callId, await readCallOutcome(sql, callId));
     const kind = ANSWERS[outcome];
     if (kind) {
+      const nobody = actor === null && (await requireWarning(sql, call.warningId)).kind === 'actual';
+      if (nobody) throw refusalOf('no-operator');
       await storeVouchedAnswer(sql, {
         warningId: call.warningId,
         kind,

@@ -3,12 +3,13 @@
  * written down with its ETag in one transaction, so no entry is forgotten; what was taken is never taken twice, also over
  * restarts. An entry that fails waits for the next round and holds up no other.
  */
-import { markEntry, putFeed, readFeedState, readOpenEntries } from '../db/cap-feeds.ts';
-import type { Database } from '../db/database.ts';
+import { markEntry, putFeed, readFeedState, readOpenEntries, type OpenEntry } from '../db/cap-feeds.ts';
+import { isUnreachable, type Database } from '../db/database.ts';
 import { fetchFault, type Fetch } from '../domain/cap/exchange.ts';
 import { readFeed } from '../domain/cap/feed.ts';
 import { sentenceOf } from '../domain/cap/findings.ts';
 import { FenghuoError } from '../domain/errors.ts';
+import { MINUTE_MS } from '../domain/time.ts';
 import { receiveCap, type CapSettings, type Received } from './cap-receive.ts';
 
 export type Polled = {
@@ -16,13 +17,17 @@ export type Polled = {
   unchanged: boolean;
   /** What was judged in this round. */
   received: { link: string; result: Received }[];
-  /** What could not be fetched; tried again in the next round, `attempts` times in all. */
+  /** What could not be fetched, `attempts` times so far; tried again in the next round, unless `givenUp`. */
   failed: { link: string; reason: string; attempts: number; givenUp: boolean }[];
 };
 
 const ENTRIES_A_ROUND_MOST = 200;
-/** A link that fails as often is dead. */
-const ATTEMPTS_MOST = 20;
+/** Fetched at once: a server that hangs must not hold up what is beside it. Each is at most 2 MiB. */
+const FETCHED_AT_ONCE = 8;
+/** After this time the feed is looked at again, and what is left waits for the next round, least tried first. */
+const ROUND_MS = 60_000;
+/** A link that has failed for so long is dead: without `expires` a warning would be over by now (docs/cap.md). */
+const TRIED_MS_MOST = 24 * 60 * MINUTE_MS;
 
 export async function pollCap(
   database: Database,
@@ -63,25 +68,54 @@ async function takeEntries(
   input: Parameters<typeof pollCap>[1],
   polled: Polled,
 ): Promise<void> {
-  const { url, fetch, settings, signal } = input;
-  for (const entry of await readOpenEntries(database, url, ENTRIES_A_ROUND_MOST)) {
-    if (signal?.aborted) return;
-    const { key } = entry;
-    try {
-      const link = allowedLink(entry.link, url, input.otherHosts);
-      const { body } = await fetch(link, { etag: null, lastModified: null });
-      if (!body) throw fetchFault(link, 'the server sent nothing');
-      const result = await receiveCap(database, { bytes: body, origin: link }, settings);
-      polled.received.push({ link, result });
-      await markEntry(database, url, key, { settled: result.verdict !== 'held', fault: null });
-    } catch (error) {
-      if (!(error instanceof FenghuoError) || error.code === 'database-unreachable') throw error;
-      const attempts = entry.attempts + 1;
-      const givenUp = error.code === 'cap-link' || attempts >= ATTEMPTS_MOST;
-      await markEntry(database, url, key, { settled: givenUp, fault: error.message });
-      polled.failed.push({ link: entry.link, reason: error.message, attempts, givenUp });
+  const { url, settings, signal } = input;
+  const until = performance.now() + ROUND_MS;
+  const entries = await readOpenEntries(database, url, ENTRIES_A_ROUND_MOST);
+  for (let from = 0; from < entries.length; from += FETCHED_AT_ONCE) {
+    if (signal?.aborted || performance.now() > until) return;
+    const some = entries.slice(from, from + FETCHED_AT_ONCE);
+    const fetched = await Promise.allSettled(some.map((entry) => fetchEntry(entry, input)));
+    // Taken one after the other, in their order: what ends a warning comes after it.
+    for (const [place, entry] of some.entries()) {
+      const got = fetched[place];
+      try {
+        if (got?.status !== 'fulfilled') throw got?.reason;
+        const { link, bytes } = got.value;
+        const result = await receiveCap(database, { bytes, origin: link }, settings);
+        polled.received.push({ link, result });
+        const settled = result.verdict !== 'held' || entry.seenMs > TRIED_MS_MOST;
+        await markEntry(database, url, entry.key, { settled, fault: null });
+      } catch (error) {
+        await putAside(database, url, { entry, error }, polled);
+      }
     }
   }
+}
+
+async function fetchEntry(
+  entry: OpenEntry,
+  { url, fetch, otherHosts }: Parameters<typeof pollCap>[1],
+): Promise<{ link: string; bytes: Buffer }> {
+  const link = allowedLink(entry.link, url, otherHosts);
+  const { body } = await fetch(link, { etag: null, lastModified: null });
+  if (!body) throw fetchFault(link, 'the server sent nothing');
+  return { link, bytes: body };
+}
+
+/** Whatever is wrong with one entry, the others are taken; where the database is away nothing is. */
+async function putAside(
+  database: Database,
+  url: string,
+  { entry, error }: { entry: OpenEntry; error: unknown },
+  polled: Polled,
+): Promise<void> {
+  const said = error instanceof FenghuoError ? error : null;
+  if (said?.code !== 'cap-fetch' && isUnreachable(error)) throw error;
+  const reason = said?.message ?? String(error);
+  const attempts = entry.attempts + 1;
+  const givenUp = said?.code === 'cap-link' || entry.seenMs > TRIED_MS_MOST;
+  await markEntry(database, url, entry.key, { settled: givenUp, fault: reason });
+  polled.failed.push({ link: entry.link, reason, attempts, givenUp });
 }
 
 /** A feed must not send us to addresses inside our own network: only to its own host, and to those named beside it. */

@@ -5,12 +5,13 @@
  */
 import { createHash } from 'node:crypto';
 import {
-  lockMessageName,
+  lockSender,
   putMessage,
   putReply,
   readHead,
   readMessageByHash,
   readMessagesNamed,
+  readMessagesNaming,
   readSender,
   type CapMessage,
   type CapSender,
@@ -25,6 +26,7 @@ import { buildCap, referenceText } from '../domain/cap/build.ts';
 import { CAP_BYTES_MAX } from '../domain/cap/decode.ts';
 import { finding, isError, type Finding } from '../domain/cap/findings.ts';
 import { replyTo, type CapIdentity } from '../domain/cap/from-warning.ts';
+import { overtakes } from '../domain/cap/order.ts';
 import { parseCap, parseCapText, type ParsedCap } from '../domain/cap/parse.ts';
 import { isSigned, verifySignature } from '../domain/cap/signature.ts';
 import { FenghuoError } from '../domain/errors.ts';
@@ -32,6 +34,12 @@ import type { RulePack } from '../domain/rules.ts';
 import { endByCancel } from './updates.ts';
 import { draftOf, publishExercise, requestOf, type CapRequest } from './cap-request.ts';
 import { IDENTIFIER_CHARACTERS_MAX, type DraftContent } from './draft-content.ts';
+
+/** A warning lasts at most so long (operations/cap-request.ts): what ended one earlier has nothing left to end. */
+const LATE_DAYS_MOST = 30;
+/** Messages that are read again to see what they name, and names that are looked for. Product choices, far above what is seen. */
+const NAMING_MOST = 20;
+const NAMES_MOST = 100;
 
 export type CapSettings = {
   /** Whether somebody stands behind the file: then an unknown sender is taken, as a draft at most. */
@@ -75,7 +83,7 @@ export async function receiveCap(
   if (before && before.verdict !== 'refused' && before.verdict !== 'held') return repeatedOf(before);
   const parsed = parseCap(input.bytes);
   const judged = await judgeSender(database, parsed, settings.trusted);
-  const arrival = { ...input, sha256, ...judged };
+  const arrival = { ...input, sha256, before: before?.verdict ?? null, ...judged };
   try {
     return await database.transaction((sql) => take(database, sql, arrival, settings));
   } catch (error) {
@@ -96,7 +104,13 @@ type Judged = {
   findings: Finding[];
 };
 
-type Arrival = Judged & { bytes: Buffer; origin: string; sha256: Buffer };
+type Arrival = Judged & {
+  bytes: Buffer;
+  origin: string;
+  sha256: Buffer;
+  /** What was decided of these very bytes the last time. */
+  before: CapVerdict | null;
+};
 
 /** Whether it comes from whom it says. After a valid signature only what was signed counts. */
 async function judgeSender(sql: Sql, parsed: ParsedCap, trusted: boolean): Promise<Judged> {
@@ -129,7 +143,7 @@ async function take(
 ): Promise<Received> {
   const { alert, findings } = arrival;
   if (!alert) return settle(sql, arrival, settings, { verdict: 'refused', findings });
-  await lockMessageName(sql, alert.sender, alert.identifier);
+  await lockSender(sql, alert.sender);
   const named = await readMessagesNamed(sql, alert.sender, alert.identifier);
   const same = named.find(({ sent }) => sent === alert.sent);
   if (same) return repeatedOf(same);
@@ -139,6 +153,11 @@ async function take(
   }
   const goesNowhere = !['Actual', 'Exercise'].includes(alert.status);
   if (goesNowhere || alert.msgType === 'Ack' || alert.msgType === 'Error') {
+    return settle(sql, arrival, settings, { verdict: 'recorded', findings });
+  }
+  const over = await overtaken(sql, alert);
+  if (over) {
+    findings.push(finding('CAP-725', null, { msgType: over.msgType, identifier: over.identifier }));
     return settle(sql, arrival, settings, { verdict: 'recorded', findings });
   }
   return act({ database, sql, arrival, alert, settings });
@@ -171,6 +190,19 @@ async function act({ database, sql, arrival, alert, settings }: Act): Promise<Re
     identifier.length <= IDENTIFIER_CHARACTERS_MAX && !(await isIdentifierTaken(sql, identifier, null));
   const { draftId } = await settings.draft(joined, draftOf(request, free ? identifier : null));
   return settle(sql, arrival, settings, { verdict: 'drafted', draftId, findings });
+}
+
+/** The message that came before this one and says what became of it; null where none does. */
+async function overtaken(sql: Sql, alert: CapAlert): Promise<CapAlert | null> {
+  if (alert.msgType === 'Cancel') return null;
+  const { sender, status, identifier, references } = alert;
+  const identifiers = [identifier, ...references.map((one) => one.identifier)].slice(0, NAMES_MOST);
+  const about = { sender, status, identifiers, days: LATE_DAYS_MOST, most: NAMING_MOST };
+  for (const { raw } of await readMessagesNaming(sql, about)) {
+    const { alert: later } = parseCap(raw);
+    if (later && overtakes(later, alert)) return later;
+  }
+  return null;
 }
 
 function packOf(settings: CapSettings): { rulePackFile?: string } {
@@ -252,7 +284,8 @@ async function settle(
     warningId,
     draftId,
   });
-  if (messageId !== null) {
+  // A poller looks at what is held every minute: what is decided again as before was said, and is on record.
+  if (messageId !== null && verdict !== arrival.before) {
     await answerSender(sql, arrival, settings, { messageId, verdict, findings });
     await appendRecord(sql, {
       kind: 'cap',

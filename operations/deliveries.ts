@@ -16,6 +16,7 @@ import { FenghuoError } from '../domain/errors.ts';
 import { messageOrder, type Message } from '../domain/unit.ts';
 import { findUnits } from './organisation-find.ts';
 import { maskAddress } from './organisation-person.ts';
+import { refusalOf } from './refusals.ts';
 import { requireWarning } from './warnings.ts';
 
 export type ListedDelivery = Omit<DeliveryRow, 'address'> & {
@@ -71,14 +72,22 @@ export function parseDeliveryName(word: string): DeliveryName {
 
 export type Retried = { retried: number; refused: number };
 
+/** By whose word something is sent again, and why. For an actual warning nobody does so without being logged in: `actor` is who. */
+export type RetryWord = {
+  by: string;
+  reason: string;
+  /** @default null */
+  actor?: string | null;
+};
+
 /** Sends one delivery again, or puts a dead letter back. Refuses, with the reason, what could not go or should not. */
 export async function retryDelivery(
   database: Database,
-  input: { warningId: number; name: DeliveryName; by: string; reason: string },
+  input: RetryWord & { warningId: number; name: DeliveryName },
 ): Promise<Retried> {
   const { warningId, name } = input;
   const [by, reason] = [required('--by', input.by), required('--reason', input.reason)];
-  const warning = await openWarning(database, warningId);
+  const warning = await openWarning(database, input);
   if ('letterId' in name) {
     await retryLetter(database, { warning, letterId: name.letterId, by, reason });
   } else {
@@ -104,11 +113,11 @@ export async function retryDelivery(
 /** Sends all again that failed and may go. */
 export async function retryFailed(
   database: Database,
-  input: { warningId: number; by: string; reason: string },
+  input: RetryWord & { warningId: number },
 ): Promise<Retried> {
   const { warningId } = input;
   const [by, reason] = [required('--by', input.by), required('--reason', input.reason)];
-  await openWarning(database, warningId);
+  await openWarning(database, input);
   const failed = await readDeliveries(database, {
     ...{ warningId, unitId: null, deliveryId: null, kind: 'failed', most: RETRIED_MOST },
   });
@@ -182,8 +191,12 @@ async function retryLetter(
   });
 }
 
-async function openWarning(database: Database, warningId: number): Promise<WarningRow> {
+async function openWarning(
+  database: Database,
+  { warningId, actor = null }: { warningId: number; actor?: string | null },
+): Promise<WarningRow> {
   const warning = await requireWarning(database, warningId);
+  if (warning.kind === 'actual' && actor === null) throw refusalOf('no-operator');
   if (warning.status === 'open' && warning.expiresAt > Date.now()) return warning;
   throw refuse(
     'warning-ended',

@@ -7,8 +7,11 @@ import {
   insertDecision,
   insertRetraction,
   lockWaitingDraft,
+  readDecision,
+  readDecisions,
   readOpenAfterReviews,
   type AfterReview,
+  type DecisionRow,
 } from '../db/drafts.ts';
 import { showToken } from '../db/operators.ts';
 import { readWarning } from '../db/warnings.ts';
@@ -46,7 +49,7 @@ export async function decideNotToSend(
   operator: Operator,
   about: { draftId: number } | { hazard: string; level: LevelId; areaIds: number[] },
   reason: string,
-): Promise<{ decisionId: number }> {
+): Promise<DecisionRow> {
   const because = requiredReason(reason);
   return acting(database, operator, async (sql) => {
     const draftId = 'draftId' in about ? about.draftId : null;
@@ -55,15 +58,32 @@ export async function decideNotToSend(
     await requireOneOf(sql, operator, ['draft', 'release'], { hazard, level, areaIds });
     const { operatorId } = operator;
     const decision = { draftId, hazard, level, areaIds, operatorId, reason: because };
-    const decisionId = await insertDecision(sql, decision);
+    const decided = await requireDecision(sql, await insertDecision(sql, decision));
     if (draftId !== null) await endDraft(sql, { draftId, status: 'not sent', operatorId, reason: because });
     await appendRecord(sql, {
       kind: 'decided not to send',
       warningId: null,
       actor: operator.name,
-      body: { ...decision, draft: draftId === null ? null : draftName(draftId) },
+      // With the names: whoever reads the record has no tree to look numbers up in.
+      body: { ...decision, areas: decided.areas, draft: draftId === null ? null : draftName(draftId) },
     });
-    return { decisionId };
+    return decided;
+  });
+}
+
+/** What somebody decided not to send, newest first. */
+export async function listDecisions(database: Database, most: number): Promise<DecisionRow[]> {
+  return readDecisions(database, most);
+}
+
+/** One of them; refused where there is none of that number. */
+export async function requireDecision(sql: Sql, decisionId: number): Promise<DecisionRow> {
+  const decision = await readDecision(sql, decisionId);
+  if (decision) return decision;
+  throw new FenghuoError({
+    code: 'no-such-decision',
+    refusal: 'notFound',
+    sentence: `There is no decision ${decisionId}. \`fenghuo warning decisions\` lists them.`,
   });
 }
 

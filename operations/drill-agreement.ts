@@ -4,7 +4,7 @@
  */
 import type { Database } from '../db/database.ts';
 import { readScenes } from '../db/drills.ts';
-import { readHeard, readUnitStates } from '../db/replays.ts';
+import { readHandOffs, readHeard, readUnitStates } from '../db/replays.ts';
 import { storyMsAt } from '../domain/drill-clock.ts';
 import {
   agreementOf,
@@ -14,6 +14,7 @@ import {
   type UnitStory,
 } from '../domain/rehearsal/agreement.ts';
 import type { WarningRun } from '../domain/rehearsal/warning-run.ts';
+import { perChannel, type Channel } from '../domain/rules.ts';
 import { storyOf } from '../domain/scenario-story.ts';
 import type { Instant } from '../domain/time.ts';
 import type { UnitId, UnitState } from '../domain/unit.ts';
@@ -35,7 +36,8 @@ export type DrillAgreement = Omit<Agreement, 'differing'> & {
 
 /** Compares each warning of a drill that has been issued with its rehearsal. `own` is the drill's schema. */
 export async function compareWithRehearsal(own: Database, input: CastInput): Promise<DrillAgreement[]> {
-  const stage = await setDatabaseStage(own, { ...input, knownAt: input.startAt });
+  const told = await setDatabaseStage(own, { ...input, knownAt: input.startAt });
+  const stage = withDelays(told, input.speed, await readHandOffs(own));
   const rehearsed = await rehearseStories(stage, input.seed);
   const scenes = await readScenes(own);
   const agreements: DrillAgreement[] = [];
@@ -60,6 +62,24 @@ export async function compareWithRehearsal(own: Database, input: CastInput): Pro
 function nameOf({ tree, unitIds }: Stage & DatabaseTree, unitId: UnitId): { key: string; unit: string } {
   const unit = tree.units[unitIds.indexOf(unitId)];
   return { key: unit?.key ?? '', unit: unit?.name ?? '' };
+}
+
+/**
+ * The stage with each sender's delay as it was in the run, one number for each, in place of the scenario's: stand-ins take everything at
+ * once, and what their machine takes for it is no part of any story.
+ */
+function withDelays<Staged extends Stage>(
+  stage: Staged,
+  speed: number,
+  handOffs: readonly { channel: Channel; medianMs: number }[],
+): Staged {
+  const { senders } = stage.input;
+  const secondsOf = new Map(handOffs.map(({ channel, medianMs }) => [channel, (medianMs * speed) / 1_000]));
+  const delayed = perChannel((channel) => ({
+    ...senders[channel],
+    delaySeconds: secondsOf.get(channel) ?? senders[channel].delaySeconds,
+  }));
+  return { ...stage, input: { ...stage.input, senders: delayed } };
 }
 
 // ── the rehearsal ───────────────────────────────────────────────────────────────────────────────────────────

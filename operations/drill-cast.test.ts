@@ -4,14 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Database } from '../db/database.ts';
-import { insertScene } from '../db/drills.ts';
+import { insertScene, moveDuties } from '../db/drills.ts';
+import { insertDuties } from '../db/duties.ts';
 import { placeInStory, readCastLines, type Cast } from '../domain/rehearsal/cast.ts';
 import { keyOfText } from '../domain/rehearsal/chance.ts';
 import { lightAt } from '../domain/rehearsal/circumstances.ts';
 import type { RulePack } from '../domain/rules.ts';
 import type { Scenario } from '../domain/scenario.ts';
 import { testDatabase } from '../test/database.ts';
-import { holdPost, plantSmallTree, type SmallTree } from '../test/harness/small-tree.ts';
+import { appoint, holdPost, plantSmallTree, type SmallTree } from '../test/harness/small-tree.ts';
 import { castOf, senderRates, writeCast } from './drill-cast.ts';
 import { readDatabaseTree, setDatabaseStage } from './rehearsal-database.ts';
 import { readRulePack } from './rule-packs.ts';
@@ -107,6 +108,69 @@ test('names households only where power or providers fail', async () => {
   const { households } = await cast();
   expect(households).toHaveLength(3);
   expect(new Set(households.map(({ unitId }) => unitId))).toEqual(new Set([tree.unit('组一')]));
+});
+
+test('has whoever is on duty, and for whom they stand, at whichever hour', async () => {
+  const before = await cast();
+  // Holds a post where nothing happens.
+  const officer = await appoint(database, tree.unit('组二'), '值班员', 9);
+  const keys = ({ people }: Cast) => people.map(({ key, unitId, tiers }) => ({ key, unitId, tiers }));
+  const expected = [
+    ...keys(before),
+    { key: keyOfText('值班员'), unitId: tree.unit('组一'), tiers: ['township', 'group'] },
+  ];
+  const inOrder = (list: ReturnType<typeof keys>) => [...list].sort((one, other) => one.key - other.key);
+  for (const hour of [-1, 1]) {
+    await database.query('delete from duties');
+    const [from, until] = [hour - 0.5, hour + 1.5].map((at) => Date.now() + at * 3_600_000) as [
+      number,
+      number,
+    ];
+    const duty = { rank: 0, personId: officer, from, until };
+    await insertDuties(database, [
+      { ...duty, unitId: tree.unit('乡一') },
+      { ...duty, unitId: tree.unit('组一') },
+    ]);
+    expect(inOrder(keys(await cast()))).toEqual(inOrder(expected));
+  }
+  await database.query('delete from duties');
+});
+
+test('a rehearsal tells who is on duty in place of the holder, also where nobody holds the post', async () => {
+  const officer = await appoint(database, tree.unit('组二'), '带班员', 9);
+  const now = Date.now();
+  const duty = { personId: officer, from: now - 1_000, until: now + 3_600_000 };
+  await insertDuties(database, [
+    { ...duty, unitId: tree.unit('村一'), rank: 0 },
+    { ...duty, unitId: tree.unit('组一'), rank: 5 },
+    { ...duty, unitId: tree.unit('组一'), rank: 0, from: now - 7_200_000, until: now - 1_000 },
+  ]);
+  const { tree: grown, unitIds, references } = await setDatabaseStage(database, { scenario, pack });
+  const standing = (unit: string) =>
+    grown.posts[unitIds.indexOf(tree.unit(unit))]?.map((person) => references[person]);
+  expect(standing('村一')).toEqual(['带班员', '村一1']);
+  expect(standing('组一')).toEqual(['组一0', '组一1', '带班员']);
+  await database.query('delete from duties');
+});
+
+test('a gap moves what of the roster is left', async () => {
+  const [personId, now] = [tree.person('村一'), Date.now()];
+  const hours = (from: number, until: number) => ({
+    ...{ unitId: tree.unit('乡一'), rank: 0, personId },
+    ...{ from: now + from * 3_600_000, until: now + until * 3_600_000 },
+  });
+  await insertDuties(database, [hours(-8, -6), hours(-6, -1), hours(1, 3)]);
+  await moveDuties(database, { from: now - 4 * 3_600_000, until: now - 2 * 3_600_000 });
+  const moved = await database.query<{ hours: number[] }>(
+    `select array[extract(epoch from from_at) - $1, extract(epoch from until_at) - $1]::float8[] as hours from duties order by from_at`,
+    [now / 1_000],
+  );
+  expect(moved.map((row) => row.hours.map((seconds) => Math.round(seconds / 3_600)))).toEqual([
+    [-8, -6],
+    [-4, 1],
+    [3, 5],
+  ]);
+  await database.query('delete from duties');
 });
 
 test('is read as it was written', async () => {

@@ -2,7 +2,7 @@
 import { open } from 'node:fs/promises';
 import type { Database, Sql } from '../db/database.ts';
 import { readScenes } from '../db/drills.ts';
-import { readAddressesOf, readHouseholdsOf } from '../db/rehearsal-tree.ts';
+import { readAddressesOf, readHouseholdsOf, readRoster } from '../db/rehearsal-tree.ts';
 import {
   castLines,
   type Cast,
@@ -17,7 +17,8 @@ import { storyOf } from '../domain/scenario-story.ts';
 import type { Scenario } from '../domain/scenario.ts';
 import type { Instant } from '../domain/time.ts';
 import type { UnitId } from '../domain/unit.ts';
-import { homeOf, type PersonId } from '../domain/rehearsal/tree.ts';
+import { keyOfText } from '../domain/rehearsal/chance.ts';
+import type { PersonId } from '../domain/rehearsal/tree.ts';
 import { setDatabaseStage, type DatabaseTree } from './rehearsal-database.ts';
 import type { Stage } from './rehearsals.ts';
 
@@ -117,30 +118,50 @@ function headOf(
   };
 }
 
-/** Each with the number of their manner, which is given one where it has none yet. */
+/**
+ * Each with the number of their manner, which is given one where it has none yet. Beside those who stand for a post now there are those
+ * who will, and those for whom they do: the roster changes in the middle of a drill.
+ */
 async function readPeople(
   sql: Sql,
   { tree, input, unitIds, references }: Stage & DatabaseTree,
   manners: Map<Manner, number>,
 ): Promise<CastPerson[]> {
+  const roster = await readRosterIn(sql, unitIds);
   const addresses = new Map<string, Partial<Record<Channel, string>>>();
-  for (const { reference, channel, address } of await readAddressesOf(sql, references))
+  const everybody = [...new Set([...references, ...roster.keys()])];
+  for (const { reference, channel, address } of await readAddressesOf(sql, everybody))
     addresses.set(reference, { ...addresses.get(reference), [channel]: address });
   const firstPost = new Map<PersonId, UnitId>();
   for (const { unitId } of tree.units)
     for (const person of tree.posts[unitId] ?? []) if (!firstPost.has(person)) firstPost.set(person, unitId);
-  return references.map((reference, person): CastPerson => {
-    const post = firstPost.get(person) ?? 0;
-    const home = homeOf(tree, person, post);
+  const personOf = new Map(references.map((reference, person) => [reference, person]));
+  return everybody.map((reference): CastPerson => {
+    const person = personOf.get(reference);
+    const held = person === undefined ? [] : (tree.severalPosts.get(person) ?? [firstPost.get(person) ?? 0]);
+    const units = [...held, ...(roster.get(reference) ?? [])];
+    // The lowest, as in a rehearsal; it stays the same when the roster changes.
+    const home = Math.max(...units);
     const manner = input.mannerOf(home);
     if (!manners.has(manner)) manners.set(manner, manners.size);
-    const held = tree.severalPosts.get(person) ?? [post];
     return {
-      key: tree.personKeys[person] ?? 0,
+      key: keyOfText(reference),
       unitId: unitIds[home] ?? 0,
       manner: manners.get(manner) ?? 0,
-      tiers: [...new Set(held.map((unitId) => tree.units[unitId]?.tier ?? ''))],
+      tiers: [...new Set(units.map((unitId) => tree.units[unitId]?.tier ?? ''))],
       addresses: addresses.get(reference) ?? {},
     };
   });
+}
+
+/** The units that somebody stands for by the roster, or whose roster has others stand for them; of the units that are concerned. */
+async function readRosterIn(sql: Sql, unitIds: readonly number[]): Promise<Map<string, UnitId[]>> {
+  const rows = await readRoster(sql);
+  const placeOf = rows.length > 0 ? new Map(unitIds.map((id, unitId) => [id, unitId])) : null;
+  const roster = new Map<string, UnitId[]>();
+  for (const row of rows) {
+    const unitId = placeOf?.get(row.unitId);
+    if (unitId !== undefined) roster.set(row.reference, [...(roster.get(row.reference) ?? []), unitId]);
+  }
+  return roster;
 }

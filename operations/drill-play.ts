@@ -1,12 +1,15 @@
 /** Playing a drill: its events when they are due, its clock over gaps, its end. Everything here happens in the drill's own schema. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { carryAnswers } from '../db/chains.ts';
 import { isUnreachable, type Database, type Sql } from '../db/database.ts';
 import {
+  endLeases,
   forgetOutages,
   forgetPause,
   insertGap,
   insertScene,
   lastSign,
+  moveDuties,
   moveExpiry,
   readBustle,
   readGaps,
@@ -89,7 +92,7 @@ export async function holdStill(own: Database): Promise<void> {
 
 /**
  * Writes a gap down, and lets everything go on: timers and expiry are moved by its length, scenes follow from the clock. All that
- * happens within the gap counts as at its beginning.
+ * happens within the gap counts as at its beginning. Whoever sent before it must be gone: what they had in hand is anybody's now.
  */
 export async function goOn(own: Database, gap: Gap): Promise<void> {
   await own.transaction(async (sql) => {
@@ -98,6 +101,8 @@ export async function goOn(own: Database, gap: Gap): Promise<void> {
     await insertGap(sql, gap);
     await moveTimers(sql, { since: gap.from, until: gap.until });
     await moveExpiry(sql, gap.until - gap.from - HELD_MS);
+    await moveDuties(sql, gap);
+    await endLeases(sql);
     await forgetPause(sql);
     // The gap is all that deadlines are extended by: no outage of answer intake beside it.
     await forgetOutages(sql, gap.from);
@@ -143,10 +148,11 @@ async function act(stage: Stage, entry: TimelineEvent, moment: Moment): Promise<
 }
 
 async function issue(
-  { drill, issuer }: Stage,
+  stage: Stage,
   said: NonNullable<TimelineEvent['warning']>,
   moment: Moment,
 ): Promise<number> {
+  const { drill, issuer } = stage;
   const { sql, now } = moment;
   const hazard = findHazard(said.hazard)?.code ?? said.hazard;
   const { level, where, expires } = said;
@@ -158,51 +164,63 @@ async function issue(
     areaIds: [...new Set(units.map(({ id }) => id))],
     textZh: said.textZh ?? standardText('zh', wording),
     textEn: said.textEn ?? standardText('en', wording),
-    lastsMs: Math.max(1, Math.round(spanMs(expires) / drill.speed)),
+    lastsMs: Math.max(1, Math.round(spanMs(expires) / drill.speed)) + graceMs(stage, moment.event),
     rules: rulesAt(drill, level, moment),
   });
 }
 
+/**
+ * The update that the story tells. One that comes so late that what it updates has run out is an update all the same, so that answers
+ * stand and the same people are asked as in the story: only its end is not said again.
+ */
 async function update(
   stage: Stage,
   said: NonNullable<TimelineEvent['update']>,
   moment: Moment,
 ): Promise<number> {
   const { drill } = stage;
-  const { sql, now } = moment;
+  const { sql, now, event } = moment;
   const { of, where, expires, level, textZh, textEn } = said;
   const supersedesId = warningOf(stage, moment, of);
   const before = await readWarning(sql, supersedesId);
   if (!before) throw new RangeError(`W${supersedesId} is gone`);
-  // A busy machine may be late: what has run out by its time meanwhile is not updated any more.
-  if (before.status !== 'open' || before.expiresAt <= now) return issueInstead(stage, supersedesId, moment);
   const lastsMs = expires === undefined ? undefined : spanMs(expires);
-  const { pack, warning } = await prepareUpdate(sql, before, {
+  const updatable = {
+    ...before,
+    status: 'open' as const,
+    expiresAt: Math.max(before.expiresAt, now + MINUTE_MS),
+  };
+  const { pack, warning, asking } = await prepareUpdate(sql, updatable, {
     ...(level && { level }),
     ...(where && { areas: where }),
     ...(textZh !== undefined && { textZh }),
     ...(textEn !== undefined && { textEn }),
     ...(lastsMs !== undefined && { expires: `+${Math.ceil(lastsMs / MINUTE_MS)}m` }),
   });
-  return updateWarning(sql, pack, supersedesId, {
+  const endsAt = lastsMs === undefined ? before.expiresAt - LATE_MOST_MS : now + lastsMs / drill.speed;
+  const updated = {
     ...warning,
-    ...(lastsMs !== undefined && { expiresAt: now + lastsMs / drill.speed }),
+    // What is left of its time may be nothing: it lasts a moment then, from when it is written down.
+    ...{ expiresAt: null, lastsMs: Math.max(1, endsAt - now) + graceMs(stage, event) },
     rules: rulesAt(drill, warning.level, moment),
-  });
+  };
+  if (before.status === 'open' && before.expiresAt > now)
+    return updateWarning(sql, pack, supersedesId, updated);
+  const warningId = await publishWarning(sql, pack, { ...updated, supersedesId, asksAgain: asking.again });
+  await carryAnswers(sql, supersedesId, {});
+  return warningId;
 }
 
-/** The update as a warning of its own, where it says how long it lasts; else what it was to change stays ended. */
-async function issueInstead(stage: Stage, endedId: number, moment: Moment): Promise<number> {
-  const { warnings } = storyOf(stage.drill.scenario);
-  const told = warnings.find(({ event }) => event === moment.event);
-  const expires = stage.drill.scenario.timeline[moment.event]?.update?.expires;
-  if (!told || expires === undefined) return endedId;
-  const { hazard, level, where, textZh, textEn } = told;
-  return issue(
-    stage,
-    { hazard, level, where: [...where], expires, ...(textZh && { textZh }), ...(textEn && { textEn }) },
-    moment,
-  );
+/**
+ * A busy machine may be so late with an event, in real time. A warning that an event of the story ends does not run out by itself
+ * before that, however near the two lie in the story; in a rehearsal it never does.
+ */
+export const LATE_MOST_MS = 30_000;
+
+/** By how much the warning of an event outlives its time. */
+function graceMs({ drill }: Stage, event: number): number {
+  const told = storyOf(drill.scenario).warnings.find((warning) => warning.event === event);
+  return told === undefined || told.end === 'expired' ? 0 : LATE_MOST_MS;
 }
 
 /** The level's rules at the drill's speed, with the night where the story has it. */
@@ -253,17 +271,26 @@ export type PlayInput = Stage & {
   stopWish: () => Promise<{ reason: string | null } | null>;
   /** Whether we still are the only conductor. */
   still: () => Promise<boolean>;
+  /** Whether all processes of the drill live. */
+  whole: () => boolean;
   signal: AbortSignal;
   show: (progress: Progress) => Promise<void>;
 };
 
 const TICK_MS = 250;
 
-/** Plays what is due until the story is over, somebody stops it, or we are told to leave. */
-export async function playStory(input: PlayInput): Promise<Outcome> {
-  const { signal } = input;
+/**
+ * Plays what is due until the story is over, somebody stops it, or we are told to leave. Where one of the drill's processes has died it
+ * is held still: a gap has begun with the conductor's last sign.
+ */
+export async function playStory(input: PlayInput): Promise<Outcome | 'process gone'> {
+  const { own, signal } = input;
   while (!signal.aborted) {
     if (!(await input.still())) return 'lost';
+    if (!input.whole()) {
+      await holdStill(own);
+      return 'process gone';
+    }
     const outcome = await tick(input).catch((error: unknown) => {
       // The servers come back, or our lock is lost with them.
       if (isUnreachable(error)) return TICK_MS;

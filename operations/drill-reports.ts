@@ -1,5 +1,5 @@
 /** Reports of drills: of a rehearsal, which needs no database; of a warning on record; of a drill that was run. */
-import { readContacts, readInterruptions } from '../db/drill-report.ts';
+import { readContacts, readInterruptions, readLateness, readRealPeople } from '../db/drill-report.ts';
 import { readGaps, readScenes } from '../db/drills.ts';
 import { readOneMoment } from '../db/audit-read.ts';
 import type { Database, Sql } from '../db/database.ts';
@@ -144,11 +144,11 @@ export async function reportOfDrill(database: Database, drill: ReportedDrill): P
 /** The same, with those who should be asked why. */
 export async function drilledOf(database: Database, drill: ReportedDrill): Promise<Drilled> {
   const { name, scenario, seed, speed, status } = drill;
-  const { land, warnings, interruptions } = await readDrill(database, drill);
+  const { land, warnings, interruptions, people } = await readDrill(database, drill);
   const runs = warnings.map(({ run }) => run);
   const judged = judgedOf(scenario, runs);
   const report = drillReport({
-    source: { kind: 'drill', id: name, scenario: scenario.name, seed, speed, ended: endedOf(status) },
+    source: { kind: 'drill', id: name, scenario: scenario.name, seed, speed, ended: endedOf(status), people },
     title: scenario.title,
     startAt: Date.parse(scenario.startsAt),
     tree: land.tree,
@@ -168,7 +168,7 @@ export async function drilledOf(database: Database, drill: ReportedDrill): Promi
 async function readDrill(
   database: Database,
   { scenario, speed, startedAt }: ReportedDrill,
-): Promise<{ land: Land; warnings: DrilledWarning[]; interruptions: Interruption[] }> {
+): Promise<{ land: Land; warnings: DrilledWarning[]; interruptions: Interruption[]; people: number }> {
   return database.transaction(async (sql) => {
     await readOneMoment(sql);
     const gaps = await readGaps(sql);
@@ -179,19 +179,43 @@ async function readDrill(
     const rows = played.map(({ row }) => row);
     const land = await readLand(sql, [...new Set(rows.flatMap(({ areaIds }) => areaIds))]);
     const warnings: DrilledWarning[] = [];
-    for (const { row, story } of played)
-      warnings.push(
-        await readDrilled(sql, row, { name: story.name, clock: (at) => storyStartAt + since(at), land }),
-      );
+    const real = new Set(await readRealPeople(sql));
+    for (const { row, story } of played) {
+      const clock = (at: Instant) => storyStartAt + since(at);
+      warnings.push({ ...(await readDrilled(sql, row, { name: story.name, clock, land })), real });
+    }
     const gone = gaps.map(({ from, until }) => ({
       kind: 'processes gone' as const,
       atMinute: Math.max(0, minutesOf(since(from))),
       seconds: secondsOf(until - from),
     }));
-    const interruptions = [...(await interruptionsOf(sql, rows, since)), ...gone];
+    const behind = await behindOf(sql, { scenario, speed }, since);
+    const interruptions = [...(await interruptionsOf(sql, rows, since)), ...gone, ...behind];
     interruptions.sort((one, other) => one.atMinute - other.atMinute);
-    return { land, warnings, interruptions };
+    return { land, warnings, interruptions, people: real.size };
   });
+}
+
+/** Of one message in twenty, how late it left. */
+const LATE_SHARE = 0.95;
+/** Up to here the latencies of the stack are nothing to speak of (docs/adr/0030). */
+const LATE_LEAST_MS = 2_000;
+
+/**
+ * Whether the machine was too slow for the drill's speed: then late answers and missed goals are its own, and not people's. Nothing is said
+ * where the story itself holds messages back, by the rates of its senders or by outages.
+ */
+async function behindOf(
+  sql: Sql,
+  { scenario, speed }: Pick<ReportedDrill, 'scenario' | 'speed'>,
+  since: (at: Instant) => number,
+): Promise<Interruption[]> {
+  const { senders, failures } = scenario;
+  if (Object.keys(senders).length > 0 || failures.outages.length > 0) return [];
+  const found = await readLateness(sql, LATE_SHARE);
+  if (found === null || found.lateMs < Math.max(LATE_LEAST_MS, MINUTE_MS / speed)) return [];
+  const atMinute = Math.max(0, minutesOf(since(found.since)));
+  return [{ kind: 'behind', atMinute, seconds: secondsOf(found.lateMs) }];
 }
 
 function endedOf(status: Drill['status']): 'played' | 'stopped' | null {
@@ -252,6 +276,7 @@ async function followUpOf(
   { tree, idOf }: Land,
 ): Promise<FollowUpLine[]> {
   const lines: FollowUpLine[] = [];
+  const isReal = ({ person }: FollowUpLine) => Number(person?.synthetic === false);
   for (const { run, people } of warnings) {
     const found = followUps(people);
     const who = found.map(({ personId, unitId }) => ({ personId, unitId: idOf[unitId] ?? 0 }));
@@ -276,5 +301,6 @@ async function followUpOf(
       });
     }
   }
-  return lines;
+  // To them alone something has happened.
+  return lines.sort((one, other) => isReal(other) - isReal(one));
 }

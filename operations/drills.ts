@@ -163,7 +163,7 @@ export async function prepareSchema(
     await readyRole(owner, schema, password);
     const snapshot = await asOwner(ownerUrl, schema, async (own) => {
       await migrate(own);
-      const copied = await copySnapshot(own, live.schema, drill.areaIds);
+      const copied = await copySnapshot(own, live.schema, drill);
       if (drill.withPeople) await admitParticipants(own, live.schema, drill.drillId, agreedBy);
       await grantLikeApplication(own, schema);
       return copied;

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { appendRecord } from '../db/audit.ts';
 import type { Database, Sql } from '../db/database.ts';
+import { endIdentities } from '../db/identities.ts';
 import {
   administers,
   findOperatorByName,
@@ -19,6 +20,7 @@ import {
   revokeTokens,
   showToken,
   type ListedOperator,
+  type TokenHolder,
 } from '../db/operators.ts';
 import { readWarning } from '../db/warnings.ts';
 import { mayAct, type Action, type Operator, type Role } from '../domain/authority.ts';
@@ -40,13 +42,15 @@ export const TOKEN_DAYS = { default: 30, most: 366 } as const;
 /** A token as its operator gets it, once. */
 export type IssuedToken = { token: string; expiresAt: Instant };
 
-/** Whose token this is; throws where it is not good (not permitted). */
+/** Whose token this is; throws where it is not good, or a log-in service's (not permitted): that one logs in others, never itself. */
 export async function authenticate(database: Database, token: string): Promise<Operator> {
-  const { operator } = await requireHolder(database, token);
+  const { operator, loginIssuer } = await requireHolder(database, token);
+  if (loginIssuer !== null) throw refusalOf('token-of-service');
   return { ...operator, token: token.trim() };
 }
 
-async function requireHolder(database: Database, token: string) {
+/** Whose token this is, a log-in service's too; throws where it is not good (not permitted). */
+async function requireHolder(database: Database, token: string): Promise<TokenHolder> {
   const holder = await readTokenHolder(database, hashOf(token));
   if (!holder) throw refusalOf('token-unknown');
   if (holder.state !== 'good') throw refusalOf(`token-${holder.state}`);
@@ -54,9 +58,17 @@ async function requireHolder(database: Database, token: string) {
   return holder;
 }
 
-/** Ends the token itself: what `logout` does, so that a copy of it is worth nothing. */
-export async function endToken(database: Database, token: string): Promise<void> {
-  const { operator, tokenId } = await requireHolder(database, token);
+/**
+ * Ends the token itself: what `logout` does, so that a copy of it is worth nothing. With `onlyOfLogin` a token that somebody handed out,
+ * and may have elsewhere, stays good.
+ */
+export async function endToken(
+  database: Database,
+  token: string,
+  { onlyOfLogin = false } = {},
+): Promise<void> {
+  const { operator, tokenId, byLogin } = await requireHolder(database, token);
+  if (onlyOfLogin && !byLogin) return;
   await acting(database, { ...operator, token: token.trim() }, (sql) =>
     revokeTokens(sql, operator.operatorId, { tokenId }),
   );
@@ -72,7 +84,7 @@ export async function addFirstOperator(
 ): Promise<{ operatorId: number } & IssuedToken> {
   return refusing(() =>
     database.transaction(async (sql) => {
-      const added = { name: requiredName(name), personId: null, email: null };
+      const added = { name: requiredName(name), personId: null, email: null, loginIssuer: null };
       if (await hasAdministrator(sql)) throw refusalOf('not-first-operator');
       const known = await findOperatorByName(sql, added.name);
       if (known?.administrator === false) throw operatorExists(added.name);
@@ -84,7 +96,7 @@ export async function addFirstOperator(
         actor: added.name,
         body: { operator: added.name, first: true },
       });
-      return { operatorId, ...(await giveToken(sql, { operatorId, by: null, days: TOKEN_DAYS.default })) };
+      return { operatorId, ...(await giveToken(sql, { operatorId, by: null, lastsMs: lastsMs() })) };
     }),
   );
 }
@@ -104,6 +116,8 @@ export type NewOperator = {
   person?: string;
   email?: string;
   administrator?: boolean;
+  /** Makes it a log-in service for what this issuer says; such a one is nobody among the people, and no administrator. */
+  loginIssuer?: string;
 };
 
 /** Adds an operator, without authority yet and with a first token. */
@@ -113,6 +127,7 @@ export async function addOperator(
   input: NewOperator,
 ): Promise<{ operatorId: number } & IssuedToken> {
   const name = requiredName(input.name);
+  const { administrator = false, loginIssuer = null } = input;
   const personId = input.person === undefined ? null : await findPerson(database, input.person);
   return administering(database, by, async (sql) => {
     if (await findOperatorByName(sql, name)) {
@@ -122,11 +137,12 @@ export async function addOperator(
       name,
       personId,
       email: input.email ?? null,
-      administrator: input.administrator ?? false,
+      ...{ administrator, loginIssuer },
       addedBy: by.operatorId,
     });
-    await record(sql, by, 'operator add', { operator: name, administrator: input.administrator ?? false });
-    return { operatorId, ...(await giveToken(sql, { operatorId, by, days: TOKEN_DAYS.default })) };
+    const service = loginIssuer === null ? {} : { loginIssuer };
+    await record(sql, by, 'operator add', { operator: name, administrator, ...service });
+    return { operatorId, ...(await giveToken(sql, { operatorId, by, lastsMs: lastsMs() })) };
   });
 }
 
@@ -178,7 +194,11 @@ export async function revoke(
         `${name} has no grant ${what.grantId}. \`fenghuo operator list\` shows them.`,
       );
     }
-    if (what.whole) await revokeOperator(sql, operatorId);
+    if (what.whole) {
+      // Who it was at a provider may be another operator from now on.
+      await endIdentities(sql, { operatorId, unlinkedBy: by.operatorId });
+      await revokeOperator(sql, operatorId);
+    }
     await record(sql, by, 'revoke', { operator: name, ...what, grants });
     return grants;
   });
@@ -193,7 +213,7 @@ export async function issueToken(
   return acting(database, by, async (sql) => {
     const { operatorId } = await requireByName(sql, input.name);
     if (operatorId !== by.operatorId) await requireAdministrator(sql, by);
-    const issued = await giveToken(sql, { operatorId, by, days: input.days });
+    const issued = await giveToken(sql, { operatorId, by, lastsMs: lastsMs(input.days) });
     if (input.revokeOthers) {
       // The one by which this is asked for may be among them.
       if (operatorId === by.operatorId) await showToken(sql, issued.token);
@@ -275,31 +295,40 @@ function operatorExists(name: string): FenghuoError {
   return refuse('operator-exists', 'conflict', `There is an operator ${name} already. Choose another name.`);
 }
 
-function hashOf(token: string): Buffer {
+/** As it is kept. */
+export function hashOf(token: string): Buffer {
   return createHash('sha256').update(token.trim()).digest();
 }
 
-async function giveToken(
+/** How long a token of so many days lasts; throws (usage) where there is none of so many. */
+function lastsMs(days: number = TOKEN_DAYS.default): number {
+  if (days > 0 && days <= TOKEN_DAYS.most) return days * DAY_MS;
+  throw refuse('token-days', 'usage', `A token lasts from 1 to ${TOKEN_DAYS.most} days.`);
+}
+
+/** Makes a token and stores its hash. `identityId` is by whom its holder was known, where a log-in service gives it. */
+export async function giveToken(
   sql: Sql,
-  input: { operatorId: number; by: Operator | null; days: number },
+  input: {
+    operatorId: number;
+    by: Pick<Operator, 'operatorId'> | null;
+    lastsMs: number;
+    identityId?: number;
+  },
 ): Promise<IssuedToken> {
-  const { operatorId, by, days } = input;
-  if (!(days > 0 && days <= TOKEN_DAYS.most)) {
-    throw refuse('token-days', 'usage', `A token lasts from 1 to ${TOKEN_DAYS.most} days.`);
-  }
+  const { operatorId, by, identityId = null } = input;
   const token = TOKEN_START + randomBytes(TOKEN_BYTES).toString('base64url');
   const issuedBy = by?.operatorId ?? null;
   const expiresAt = await insertToken(sql, {
-    operatorId,
+    ...{ operatorId, issuedBy, identityId },
     hash: hashOf(token),
-    lastsMs: days * DAY_MS,
-    issuedBy,
+    lastsMs: input.lastsMs,
   });
   return { token, expiresAt };
 }
 
 /** Work of an administrator, in one transaction. */
-async function administering<T>(
+export async function administering<T>(
   database: Database,
   by: Operator,
   work: (sql: Sql) => Promise<T>,
@@ -314,7 +343,8 @@ async function requireAdministrator(sql: Sql, by: Operator): Promise<void> {
   if (!(await administers(sql, by.operatorId))) throw refusalOf('not-administrator');
 }
 
-async function requireByName(sql: Sql, name: string): Promise<{ operatorId: number }> {
+/** The operator of this name; throws (not found) where there is none. */
+export async function requireByName(sql: Sql, name: string): Promise<{ operatorId: number }> {
   const found = await findOperatorByName(sql, name.trim());
   if (found) return found;
   throw refuse(

@@ -2,9 +2,18 @@
 import { appendRecord } from '../db/audit.ts';
 import type { Database } from '../db/database.ts';
 import { allowLongWork } from '../db/organisation-lock.ts';
-import { beginPause, endPause, lockOpenCells, moveTimers, pausedSince, type Pause } from '../db/pauses.ts';
+import {
+  beginPause,
+  endPause,
+  hasOpenActual,
+  lockOpenCells,
+  moveTimers,
+  pausedSince,
+  type Pause,
+} from '../db/pauses.ts';
 import { FenghuoError } from '../domain/errors.ts';
 import { isoWithOffset } from '../domain/time.ts';
+import { refusalOf } from './refusals.ts';
 
 /** From now on nothing is sent but what is being handed over at this moment, and no deadline passes. */
 export async function pauseEverything(
@@ -31,12 +40,19 @@ export async function pauseEverything(
 
 export type EndedPause = Pause & { until: number };
 
-/** Everything goes on, with the time it had left when it was paused. */
-export async function resumeEverything(database: Database, input: { by: string }): Promise<EndedPause> {
+/**
+ * Everything goes on, with the time it had left when it was paused. While an actual warning is open nobody lets it go on without being logged in:
+ * `actor` is who. To stop needs nobody, for what goes wrong must be stopped by whoever sees it.
+ */
+export async function resumeEverything(
+  database: Database,
+  input: { by: string; actor?: string | null },
+): Promise<EndedPause> {
   const by = required(input.by, '--by');
   return database.transaction(async (sql) => {
     await allowLongWork(sql);
     await lockOpenCells(sql);
+    if ((input.actor ?? null) === null && (await hasOpenActual(sql))) throw refusalOf('no-operator');
     const pause = await endPause(sql, by);
     if (!pause) {
       throw new FenghuoError({

@@ -19,6 +19,32 @@ const REFUSALS: Readonly<Record<string, { refusal?: Refusal; sentence: string }>
     sentence:
       'What would be written names an operator whose token is not good any more, or was not shown. Log in again with `fenghuo login`.',
   },
+  'token-of-service': {
+    sentence:
+      'This token belongs to a log-in service: it stands in FENGHUO_LOGIN_SERVICE_TOKEN of the web process, and logs nobody in by itself.',
+  },
+  'login-service': {
+    refusal: 'failed',
+    sentence:
+      'The log-in service of this installation is not set up right. `fenghuo doctor` says what is wrong; until then log in by a token.',
+  },
+  'login-makes-no-token': {
+    sentence:
+      'Whoever has logged in by a provider gets no other token by it. Log in again when it ends, or ask an administrator for a token.',
+  },
+  'not-login-service': {
+    sentence: 'Only a log-in service gives tokens to whom a provider knows.',
+  },
+  'not-linked': {
+    sentence: 'The provider knows you, but no operator is linked to you. Ask an administrator to link you.',
+  },
+  'not-to-be-linked': {
+    sentence:
+      'An administrator, a log-in service and who was revoked are linked to nobody at a provider: they log in by a token. Link an operator with a role.',
+  },
+  'login-service-has-no-authority': {
+    sentence: 'A log-in service logs in others and has no authority. Grant it to those whom it logs in.',
+  },
   'no-authority': {
     sentence:
       'The operator has no authority for this area, level or hazard. `fenghuo whoami` shows what there is; an administrator grants more.',

@@ -208,8 +208,8 @@ export function parseWarningId(word: string): number {
 }
 
 /** The warning, or the sentence that it is not there. */
-export async function requireWarning(database: Database, warningId: number): Promise<WarningRow> {
-  const warning = await readWarning(database, warningId);
+export async function requireWarning(sql: Sql, warningId: number): Promise<WarningRow> {
+  const warning = await readWarning(sql, warningId);
   if (warning) return warning;
   throw refuse(
     'no-such-warning',

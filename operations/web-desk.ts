@@ -56,7 +56,7 @@ export async function recordForOperator(
       sentence: `Call ${input.callId} is not yours any more: five minutes have passed, or it was recorded.`,
     });
   }
-  await recordCall(database, input);
+  await recordCall(database, { ...input, actor: operator.name });
 }
 
 function areasOf({ grants }: Operator): number[] {

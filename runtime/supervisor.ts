@@ -9,6 +9,7 @@ import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writ
 import { join } from 'node:path';
 import { z } from 'zod';
 import { RuntimeError } from './errors.ts';
+import { giveWay } from '../give-way.ts';
 import { identify, isAlive, logTail, pause, rotate, stopProcess, waitUntil } from './processes.ts';
 import type { StopStep } from './processes.ts';
 
@@ -50,6 +51,10 @@ export function supervise(input: {
   log: (line: string) => void;
   /** @default true */
   restart?: boolean;
+  /** How long it may take to become ready. @default a minute */
+  readyMsMost?: number;
+  /** By how much it gives way to others, a nice value. @default like others */
+  niceness?: number;
 }): Supervised {
   let child: ChildProcess | null = null;
   let said: Record<string, unknown> | null = null;
@@ -75,7 +80,10 @@ export function supervise(input: {
     });
     closeSync(output);
     child = started;
-    if (started.pid !== undefined) writeRecord(input.recordsDirectory, input.name, started.pid);
+    if (started.pid !== undefined) {
+      writeRecord(input.recordsDirectory, input.name, started.pid);
+      if (input.niceness !== undefined) giveWay(started.pid, input.niceness);
+    }
     started.on('message', (message: Record<string, unknown>) => {
       if (typeof message['tell'] === 'string') input.log(`${input.name}: ${message['tell']}`);
       if (message['ready'] !== true) return;
@@ -126,7 +134,10 @@ export function supervise(input: {
           }
           return said !== null;
         },
-        { deadlineMs: READY_MS_MAX, what: `${input.name} to become ready (log: ${input.logFile})` },
+        {
+          deadlineMs: input.readyMsMost ?? READY_MS_MAX,
+          what: `${input.name} to become ready (log: ${input.logFile})`,
+        },
       );
     },
     async stop() {

@@ -266,6 +266,33 @@ test('a sandbox that was killed goes on where it was: each answer once, later by
   for (const one of rest) expect(Math.abs(one.at - (wholeAt.get(name(one)) ?? 0) - dead)).toBeLessThan(2);
 });
 
+test('what was not said any more in an earlier life is not said to a warning that has come since', () => {
+  const cast = castWith();
+  const [first] = cast.warnings;
+  if (!first) throw new Error('no warning');
+  const second = { ...first, at: STORY + 200 * MINUTE };
+  cast.warnings = [{ ...first, endsAt: second.at, successor: 1 }, second];
+  const message = (warningId: string, channel: 'sms' | 'email', at: number) => ({
+    ...{ channel, warningId, reference: `${warningId}${channel}`, deliveryId: `${warningId}${channel}` },
+    ...{ address: channel === 'sms' ? '+861001' : 'p1@village.example', messageId: 'm', bytes: 1 },
+    ...{ step: 'rung 0', speed: SPEED, fault: null, attempt: 1, at: new Date(at).toISOString() },
+    means: { via: 'sms' as const, number: '4821' },
+  });
+  const changed = START + (200 * MINUTE) / SPEED;
+  // Two messages of the first, of which one was answered; one of the second, which the sandbox died over.
+  const messages = [message('1', 'sms', START), message('1', 'email', START), message('2', 'sms', changed)];
+  const act = {
+    ...{ type: 'act' as const, actId: 'a', via: 'sms' as const, kind: 'received' as const, status: 200 },
+    ...{ warningId: '1', deliveryId: '1sms', address: '+861001' },
+    at: new Date(START + (30 * MINUTE) / SPEED).toISOString(),
+  };
+  vi.setSystemTime(changed);
+  const stage = new Stage(cast);
+  stage.players.resume({ messages, acts: [act], diedAt: changed, waysOf: () => ({}) });
+  stage.run(FAR);
+  expect(stage.done.map(({ who }) => who.deliveryId)).toEqual(['2sms']);
+});
+
 test('a ledger knows between which times nobody lived, and those of the drill and its own are one', () => {
   vi.useRealTimers();
   const directory = mkdtempSync(path.join(tmpdir(), 'fenghuo-lives-'));

@@ -185,7 +185,7 @@ class Company implements Players {
         if (!reach || earlier?.acted.has(`${deliveryId} ${kind}`)) return;
         ways.expected?.();
         return this.when(response.at, () =>
-          this.answer(player, { ...reach, kind, warning: message.warning }),
+          this.answer(player, { ...reach, kind, warning: message.warning }, response.at),
         );
       }
       default:
@@ -218,18 +218,21 @@ class Company implements Players {
 
   // ── words ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Once for each warning, but for *cannot act*; an old message's link leads to the warning that holds now. */
+  /**
+   * Once for each warning, but for *cannot act*; an old message's link leads to the warning that holds then. `at` is when it is said, or
+   * was to be said in an earlier life: what held then counts, and not what has come since.
+   */
   private answer(
     player: Player,
     { kind, warning, means, ways, ...who }: Reach & { kind: 'received' | 'cannot act'; warning: number },
+    at: Instant,
   ): Doing | null {
-    const now = this.storyNow();
-    const current = this.current(warning, now);
+    const current = this.current(warning, at);
     if (this.has(player, 'received', current)) return null;
     const word = `received ${keyOf(current, player)}`;
-    if (kind === 'received' && !this.isOver(current, now)) {
+    if (kind === 'received' && !this.isOver(current, at)) {
       this.said.add(word);
-      this.planDone(player, { warning: current, reminder: 0 }, now);
+      this.planDone(player, { warning: current, reminder: 0 }, at);
     }
     return { who: { ...who, kind }, means, ways, lost: () => this.said.delete(word) };
   }
@@ -240,7 +243,7 @@ class Company implements Players {
     const saysAt = saysDoneAt(this.chance, player, when, { at, darkness: this.darkness });
     if (saysAt === null) return;
     this.when(saysAt, () => {
-      if (this.has(player, 'done', warning) || this.isOver(warning, this.storyNow())) return null;
+      if (this.has(player, 'done', warning) || this.isOver(warning, saysAt)) return null;
       const reach = this.reachIn(player, warning);
       if (!reach) return null;
       const word = `done ${keyOf(warning, player)}`;

@@ -2,38 +2,20 @@
  * The answer page in a real Chromium, as an old phone shows it: 360 px wide, no script. CHROMIUM names the browser, else it
  * is looked for in PATH; `apt-get install chromium` brings one. SCREENSHOTS names a folder for pictures of each state.
  */
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
-import { chromium, type Browser, type Page, type Response } from 'playwright-core';
+import { join } from 'node:path';
+import type { Browser, Page, Response } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FarSideAct } from '../operations/referee.ts';
 import { addFirstOperator, addOperator, authenticate, grantRole } from '../operations/operators.ts';
 import { cancelWarning } from '../operations/warnings.ts';
 import { startAnswerSite, type AnswerSite, type Means } from '../web/testing.ts';
+import { findChromium, launchChromium } from './harness/chromium.ts';
 
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const PAGE_BYTES_MAX = 14 * 1024;
 const TARGET_PX_MIN = 44;
 const CONTRAST_MIN = 7;
 
 const executablePath = findChromium();
-
-function findChromium(): string | null {
-  const named = process.env['CHROMIUM'];
-  if (named !== undefined && named !== '') return named;
-  const folders = (process.env['PATH'] ?? '').split(delimiter);
-  return NAMES.flatMap((name) => folders.map((folder) => join(folder, name))).find(existsSync) ?? null;
-}
 
 const title =
   executablePath === null
@@ -48,7 +30,7 @@ describe.runIf(executablePath !== null)(title, () => {
 
   beforeAll(async () => {
     site = await startAnswerSite('browser');
-    browser = await chromium.launch({ executablePath: executablePath ?? '', args: FLAGS });
+    browser = await launchChromium(executablePath ?? '');
     const context = await browser.newContext({
       viewport: { width: 360, height: 640 },
       javaScriptEnabled: false,

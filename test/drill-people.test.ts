@@ -12,6 +12,8 @@ import { ENTRY } from '../cli/installation.ts';
 import { readConfig } from '../config.ts';
 import type { Database } from '../db/database.ts';
 import { dropDrillSchema } from '../db/drill-schema.ts';
+import type { ChannelTally } from '../domain/drill-people.ts';
+import type { DrillReport } from '../domain/drill-report.ts';
 import { freePort, waitUntil } from '../runtime/processes.ts';
 import { readLedger, type LedgerMessage } from '../sandbox/ledger.ts';
 import { startSandbox, type Sandbox } from '../sandbox/sandbox.ts';
@@ -327,6 +329,38 @@ describe('a drill with people who agreed', () => {
       { id: 'drill sms-gateway', rate: 20 },
       { id: 'drill smtp', rate: 1 },
     ]);
+  });
+
+  it('tells in its report who was real, and keeps them out of the figures of the simulated', async () => {
+    const { stdout } = await drill('report', name, '--json');
+    const report = JSON.parse(stdout) as DrillReport;
+    expect(report.source).toMatchObject({ kind: 'drill', people: 3 });
+    const [warning] = report.warnings;
+    expect(warning?.real).toMatchObject({ told: 3, answered: 3 });
+    expect(warning?.real?.units.map((unit) => unit.name)).toEqual(['乡一', '村一', '组一']);
+    const counts = await live.query<{ channel: string; synthetic: boolean; count: number }>(
+      `select d.channel, p.synthetic, count(*)::int as count from ${schema}.deliveries d
+       join ${schema}.people p on p.id = d.recipient_id and d.audience = 'people'
+       where d.outcome = 'handed off' and d.purpose in ('rung', 'bridge notice') group by 1, 2`,
+    );
+    const sums = (synthetic: boolean) =>
+      Object.fromEntries(
+        counts.filter((one) => one.synthetic === synthetic).map((one) => [one.channel, one.count]),
+      );
+    const told = (channels: readonly ChannelTally[] = []): Record<string, number> => {
+      const used = channels.filter(({ tier, handedOff }) => tier === null && handedOff > 0);
+      return Object.fromEntries(used.map(({ channel, handedOff }) => [channel ?? '', handedOff]));
+    };
+    expect(told(warning?.channels)).toEqual(sums(true));
+    expect(told(warning?.real?.channels)).toEqual(sums(false));
+    const [html, csv] = [join(directory, 'report.html'), join(directory, 'people.csv')];
+    const shown = await drill('report', name, '--html', html, '--csv', csv, '--lang', 'zh');
+    expect(shown.stdout).toContain('同意参演的真人：已告知 3 人，其中 3 人应答');
+    expect(await readFile(html, 'utf8')).toMatch(/<h3>真人<\/h3>/);
+    const lines = (await readFile(csv, 'utf8')).split('\r\n').slice(1, -1);
+    const real = lines.map((line) => line.endsWith('真人，实际记录'));
+    // Those to whom something has happened come first.
+    expect(real).toEqual([...real].sort((one, other) => Number(other) - Number(one)));
   });
 
   it('proves their channels in the live register, and those of nobody else', async () => {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../cli/testing.ts';
 import type { Database } from '../db/database.ts';
 import { insertScene } from '../db/drills.ts';
+import { DELIVERY_ID_STRIDE } from '../db/pages.ts';
 import type { DrillReport } from '../domain/drill-report.ts';
 import { answerNumber, recipientName } from '../domain/links.ts';
 import { answerByReply } from '../operations/answers.ts';
@@ -290,9 +291,27 @@ describe('the report of a drill', () => {
       [warningId, half],
     );
     const resumed = await reportOfDrill(database, input);
-    expect(resumed.interruptions).toMatchObject([{ kind: 'processes gone', atMinute: 0 }]);
-    expect(resumed.interruptions[0]?.seconds).toBeCloseTo(half, 0);
+    const [gone] = resumed.interruptions.filter(({ kind }) => kind === 'processes gone');
+    expect(gone).toMatchObject({ atMinute: 0 });
+    expect(gone?.seconds).toBeCloseTo(half, 0);
     expect(resumed.warnings[0]?.lastsMinutes).toBeCloseTo(half, 2);
+    await database.query('delete from drill_gaps');
+    // As if pages had waited: within two real seconds the latencies of the stack lie.
+    for (const [seconds, expected] of [
+      [1.5, []],
+      [90, [expect.objectContaining({ atMinute: 0 })]],
+    ] as const) {
+      await database.query(
+        `update pages p set written_at = d.at - $1 * interval '1 second' from (
+           select id / ${DELIVERY_ID_STRIDE} as page, min(at) as at from deliveries group by 1) d where d.page = p.id`,
+        [seconds],
+      );
+      const { interruptions } = await reportOfDrill(database, input);
+      expect(interruptions.filter(({ kind }) => kind === 'behind')).toEqual(expected);
+    }
+    const slowSenders = { ...scenario, senders: { sms: { perSecond: 1, delaySeconds: 0 } } };
+    const limited = await reportOfDrill(database, { ...input, scenario: slowSenders });
+    expect(limited.interruptions.filter(({ kind }) => kind === 'behind')).toEqual([]);
   });
 });
 

@@ -12,6 +12,8 @@ import { run, type Ran } from '../cli/testing.ts';
 import type { Database } from '../db/database.ts';
 import { lockSchedule } from '../db/drill-schedules.ts';
 import { dropDrillSchema } from '../db/drill-schema.ts';
+import { beat } from '../db/liveness.ts';
+import { DRILL_SERVER_SIGN } from '../domain/watchdog.ts';
 import { wishDrill } from '../operations/drill-schedules.ts';
 import { waitUntil } from '../runtime/processes.ts';
 import { testDatabase } from './database.ts';
@@ -149,10 +151,42 @@ describe('at the command line', () => {
       expect(next).toMatch(/T14:00:00\+08:00$/);
       expect(new Date(next).getUTCDay()).toBe(2);
     }
-    expect((await done(schedule('list', '--lang', 'zh'))).stdout).toMatch(/下次\(Asia\/Shanghai\)/);
+    const listed = await done(schedule('list', '--lang', 'zh'));
+    expect(listed.stdout).toMatch(/下次/);
+    expect(listed.stderr).toContain('时间均为 Asia/Shanghai');
     await done(schedule('remove', 'ds1'));
     expect(await shown('DS1')).toBeUndefined();
     await done(schedule('remove', 'DS1'), 3);
+  });
+
+  it('where one is scheduled and nobody conducts it, doctor fails and says so; else nobody has to be there', async () => {
+    const doctor = async () => {
+      const { code, stdout } = await run(['doctor', '--json'], env);
+      const { findings } = JSON.parse(stdout) as {
+        findings: { name: string; status: string; found: string }[];
+      };
+      const said = (wanted: string) =>
+        findings.filter(({ name }) => name === wanted).map(({ status, found }) => `${status}: ${found}`);
+      return { code, scheduled: said('scheduled drills'), trouble: said('trouble') };
+    };
+    const unserved = expect.stringMatching(
+      /^fail: drills are scheduled and nobody conducts them \(for \d+ s\)$/,
+    ) as string;
+    const nothingIsWrong = [expect.stringMatching(/^ok: none/)];
+    expect(await doctor()).toMatchObject({ scheduled: ['ok: none'], trouble: nothingIsWrong });
+    const id = await add();
+    await live.query(
+      `update drill_schedules set created_at = created_at - interval '1 minute' where id = $1`,
+      [Number(id.slice(2))],
+    );
+    expect(await doctor()).toEqual({ code: 1, scheduled: [], trouble: [unserved] });
+    await beat(live, DRILL_SERVER_SIGN);
+    expect(await doctor()).toMatchObject({
+      ...{ scheduled: ['ok: conducted by drill serve'], trouble: nothingIsWrong },
+    });
+    await live.query('delete from liveness where name = $1', [DRILL_SERVER_SIGN]);
+    await done(schedule('remove', id));
+    expect(await doctor()).toMatchObject({ scheduled: ['ok: none'], trouble: nothingIsWrong });
   });
 
   it('what cannot be is refused, and nothing is left of it', async () => {

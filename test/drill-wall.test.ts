@@ -15,7 +15,7 @@ import { drillEnvironment, drillNamespace, loginUrl } from '../cli/drill-environ
 import { ENTRY } from '../cli/installation.ts';
 import { readConfig, SENDER_ADDRESSES, SENDER_CREDENTIALS } from '../config.ts';
 import { openDatabase } from '../db/database.ts';
-import { dropDrillSchema } from '../db/drill-schema.ts';
+import { DRILL_CONNECTIONS_MOST, dropDrillSchema } from '../db/drill-schema.ts';
 import { CHANNELS, type Channel } from '../domain/rules.ts';
 import { createDrill, prepareSchema } from '../operations/drills.ts';
 import { viewWarning } from '../operations/warnings.ts';
@@ -25,6 +25,7 @@ import { LANES, queuesOf } from '../worker/queues.ts';
 import { bindToKind } from '../worker/wall.ts';
 import { cell } from '../workflows/cell.ts';
 import { pastTriggers } from './harness/office.ts';
+import { turnOf } from './harness/turns.ts';
 import { stray } from './harness/stray.ts';
 import { startKindsSite, type KindsSite } from './harness/two-kinds.ts';
 
@@ -137,9 +138,13 @@ async function handedOff(schema: string): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-async function ledgerOf({ schema }: Drill): Promise<string> {
+async function folderOf({ schema }: Drill): Promise<string> {
   const [instance = ''] = (await readdir(directory)).filter((name) => name.endsWith('-up'));
-  return join(directory, instance, 'drills', schema, 'ledger');
+  return join(directory, instance, 'drills', schema);
+}
+
+async function ledgerOf(drill: Drill): Promise<string> {
+  return join(await folderOf(drill), 'ledger');
 }
 
 async function arrived(ledger: string): Promise<LedgerMessage[]> {
@@ -373,6 +378,32 @@ describe('variables that were swapped', () => {
 });
 
 describe('two drills and an actual warning at once', () => {
+  it('share the machine in this order: all of what is live before all of a drill', async () => {
+    const { actual, web, workers } = site.installation;
+    const live = [web, ...workers, ...(actual ? [actual.web, actual.worker] : [])].map(({ pid }) => pid ?? 0);
+    expect(live).toHaveLength(4);
+    const turnsOfLive = await Promise.all(live.map(turnOf));
+    for (const drill of drills) {
+      const records = join(await folderOf(drill), 'processes');
+      const names = await readdir(records);
+      expect(names.sort()).toEqual(['sandbox.json', 'web.json', 'worker.json']);
+      for (const name of names) {
+        const { pid } = JSON.parse(await readFile(join(records, name), 'utf8')) as { pid: number };
+        const turn = await turnOf(pid);
+        for (const liveTurn of turnsOfLive)
+          for (const [place, nice] of turn.entries())
+            expect(nice, name).toBeGreaterThan(liveTurn[place] ?? 0);
+      }
+      const [connections] = await site.database.query<{ count: number; most: number }>(
+        `select count(*)::int as count, (select rolconnlimit from pg_roles where rolname = $1) as most
+         from pg_stat_activity where usename = $1`,
+        [drill.schema],
+      );
+      expect(connections?.most).toBe(DRILL_CONNECTIONS_MOST);
+      expect(connections?.count).toBeLessThanOrEqual(DRILL_CONNECTIONS_MOST);
+    }
+  });
+
   it('do not meet, and the actual one goes out', async () => {
     const beside = await toldAll();
     const live = await site.messages('actual');

@@ -96,7 +96,18 @@ describe('the evidence', () => {
   it.each([
     [
       'zh',
-      ['证据材料:预警', '暴雨', '红', '未应单位', '雨势减弱', '值班员 甲', 'Changzhi city', '已核对记录'],
+      [
+        '证据材料:预警',
+        '暴雨',
+        '红',
+        '未应单位',
+        '雨势减弱',
+        '值班员 甲',
+        'Changzhi city',
+        '已核对记录',
+        '全部暂停,理由:误发核实',
+        '换渠道',
+      ],
     ],
     [
       'en',
@@ -136,13 +147,61 @@ describe('the evidence', () => {
   });
 });
 
+describe('what is exported', () => {
+  const exported = async (id: number, name: string) => {
+    const folder = join(directory, name);
+    expect(await fenghuo(['audit', 'export', `W${id}`, '--out', folder])).toMatchObject({ code: 0 });
+    const { status, stdout } = spawnSync('sh', [join(folder, 'verify.sh')], { encoding: 'utf8' });
+    expect(stdout).toContain('Everything matches');
+    expect(status).toBe(0);
+    return folder;
+  };
+
+  it('stands where nothing has happened yet, not even a step', async () => {
+    const nothing = { hazard: '大风', level: 'blue', areas: ['城'], expires: '+6h', issuer: '城气象台' };
+    const { warningId: id } = await issueWarning(database, nothing);
+    const folder = await exported(id, 'nothing');
+    expect(await readFile(join(folder, 'facts/deliveries.jsonl'), 'utf8')).toBe('');
+    expect(await readFile(join(folder, 'report.zh.html'), 'utf8')).toContain('大风');
+  });
+
+  it('is harmless, whatever names and words are in it', async () => {
+    const hostile =
+      '</pre><img src=x onerror=alert(1)>"\'`$(touch pwned)\\ =1+1 {at} {{x}} %s 🌊\n\r\t| ; \u202e倒';
+    await database.query('update units set name = $1 where name = $2', [`一${hostile}`, '村一']);
+    await database.query('update people set name = $1 where name = $2', [`二${hostile}`, '村二0']);
+    const words = { hazard: '暴雨', level: 'red', areas: ['区'], expires: '+6h' };
+    const { warningId: id } = await issueWarning(database, {
+      ...{ ...words, issuer: `三${hostile.replaceAll(/[\n\r\t]/g, '')}` },
+      ...{ textZh: `四${hostile}`, textEn: `five ${hostile}` },
+    });
+    const channels = CHANNELS.map((channel) => recordingChannel(channel));
+    await runUntilQuiet(database, id, channels);
+    await answerByCommand(database, {
+      ...{ warningId: id, unit: '区/乡二', answer: 'done', doneCount: 1 },
+      ...{ vouchedBy: `六${hostile}`, how: `七${hostile}` },
+    });
+    await runUntilQuiet(database, id, channels);
+    await cancelWarning(database, id, `八${hostile}`);
+    await runUntilQuiet(database, id, channels);
+    const folder = await exported(id, 'hostile');
+    for (const language of ['zh', 'en']) {
+      const report = await readFile(join(folder, `report.${language}.html`), 'utf8');
+      expect(report).not.toMatch(/<img|<script|<\/pre><img/);
+      for (const word of ['二', '三', '四', '六', '七', '八'])
+        expect(report).toContain(`${word}&lt;/pre&gt;&lt;img`);
+    }
+    expect((await readdir(folder)).includes('pwned')).toBe(false);
+  });
+});
+
 describe('anchors', () => {
   it('are written by hand to a file, and compared by verify', async () => {
     const file = join(directory, 'anchors.jsonl');
     const env = { FENGHUO_ANCHOR_FILE: file };
     expect(await fenghuo(['audit', 'anchor'])).toMatchObject({ code: 2 });
     expect(await fenghuo(['audit', 'anchor'], env)).toMatchObject({ code: 0 });
-    const [anchor] = readAnchors(await readFile(file, 'utf8'));
+    const [anchor] = readAnchors(await readFile(file, 'utf8')).anchors;
     expect(anchor).toMatchObject({ seal: (await newestSeal(database))?.seal });
     const verified = await fenghuo(['audit', 'verify', '--json'], env);
     expect(verified).toMatchObject({ code: 0 });
@@ -152,6 +211,17 @@ describe('anchors', () => {
     const found = await fenghuo(['audit', 'verify', '--anchors', forged]);
     expect(found).toMatchObject({ code: 1 });
     expect(found.stdout).toMatch(/seals \d+: written anew/);
+    // The disk was full: half a line, and the next anchor behind it.
+    await writeFile(file, (await readFile(file, 'utf8')).slice(0, 60));
+    expect(await fenghuo(['audit', 'verify'], env)).toMatchObject({ code: 2 });
+    expect(await fenghuo(['audit', 'anchor'], env)).toMatchObject({ code: 0 });
+    const cut = await fenghuo(['audit', 'verify', '--json'], env);
+    expect(cut).toMatchObject({ code: 1 });
+    expect(JSON.parse(cut.stdout)).toMatchObject({
+      whole: true,
+      anchors: { compared: 1, matched: 1, broken: 1 },
+    });
+    expect((await fenghuo(['audit', 'verify', '--lang', 'zh'], env)).stdout).toContain('有 1 个锚点读不完整');
     await appendFile(file, 'not an anchor\n');
     expect(await fenghuo(['audit', 'verify', '--anchors', join(directory, 'w', 'README.txt')])).toMatchObject(
       { code: 2 },

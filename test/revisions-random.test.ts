@@ -21,7 +21,7 @@ const MUST_HAPPEN = [
     'vouched',
     'vouched for an earlier warning',
   ],
-  ...['reply', 'reply, after the end'],
+  ...['reply', 'reply, after the end', 'household, slowly: recorded'],
 ];
 
 let database: Database;

@@ -270,6 +270,36 @@ const ATTACKS: Record<string, () => Attempt> = {
         await insertWarning(sql, { ...newWarning(draft), ...otherwise(draft), releaseId });
       });
   },
+  'the words are those released, and something stands beside them': () => {
+    const draft = pick(drafts.approved);
+    const [column, value] = pick<[string, string]>([
+      ['issued_at', `now() - interval '5 years'`],
+      ['issued_at', `now() + interval '1 minute'`],
+      ['end_text_zh', `'平安无事'`],
+      ['end_reason', `'误发'`],
+      ['retracted', 'true'],
+      ['ended_at', 'now()'],
+      ['chain_id', String(published)],
+      ['revision', '2'],
+    ]);
+    const said = `(select v.content::jsonb as c from draft_versions v where v.draft_id = $1 order by version desc limit 1) v`;
+    return () =>
+      database.transaction(async (sql) => {
+        const releaseId = await release(sql, draft, {});
+        const [row] = await sql.query<{ id: number }>(
+          `insert into warnings (kind, hazard, level, issuer, text_zh, text_en, correction_zh, correction_en, expires_at, rules,
+             release_id, ${column})
+           select 'actual', c->>'hazard', c->>'level', c->>'issuer', c->>'textZh', c->>'textEn', c->>'correctionZh', c->>'correctionEn',
+             'epoch'::timestamptz + (c->>'expiresAt')::float8 * interval '1 millisecond', c->'rules', $2, ${value} from ${said}
+           returning id`,
+          [draft.draftId, releaseId],
+        );
+        await sql.query(
+          `insert into warning_areas select $2, jsonb_array_elements_text(c->'areaIds')::int from ${said}`,
+          [draft.draftId, row?.id],
+        );
+      });
+  },
   'one release is used twice': () => {
     const draft = pick(drafts.approved);
     return () =>
@@ -315,6 +345,20 @@ const ATTACKS: Record<string, () => Attempt> = {
       [`delete from warning_areas where warning_id = $1`, published],
     ]);
     return () => database.query(how, [id]);
+  },
+  'what guards one table is hung on another': () => {
+    const [table, guard] = pick([
+      ['audit', 'audit_chain'],
+      ['warnings', 'guard_actual_warning'],
+      ['warnings', 'guard_actual_end'],
+      ['warnings', 'audit_warning'],
+      ['releases', 'guard_release'],
+    ] as const);
+    return () =>
+      database.transaction(async (sql) => {
+        await sql.query(`create temporary table mine (like ${table}) on commit drop`);
+        await sql.query(`create trigger mine before insert on mine for each row execute function ${guard}()`);
+      });
   },
   'authority is taken': () => {
     const who = anybody();

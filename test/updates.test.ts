@@ -30,6 +30,7 @@ import {
   TEST_KEYS,
   type RecordingChannel,
 } from './harness/local-cascade.ts';
+import { holdingCommit } from './harness/slow-commit.ts';
 import { plantSmallTree, type SmallTree } from './harness/small-tree.ts';
 
 let database: Database;
@@ -126,14 +127,14 @@ const reply = async (warningId: number, unit: string, answer = '1') => {
   });
 };
 
-const householdReply = async (warningId: number, name: string) => {
+const householdReply = async (warningId: number, name: string, by = database) => {
   const [row] = await database.query<{ id: number; address: string }>(
     'select id, address from households where name = $1',
     [name],
   );
   const number = answerNumber(TEST_KEYS, warningId, recipientName('households', row?.id ?? 0));
   const sent = { id: `h${warningId}-${name}`, from: row?.address ?? '', text: `1 ${number}` };
-  return answerByReply(database, TEST_KEYS, sent);
+  return answerByReply(by, TEST_KEYS, sent);
 };
 
 const householdsHeard = async (warningId: number) => {
@@ -142,6 +143,11 @@ const householdsHeard = async (warningId: number) => {
     [warningId],
   );
   return rows.map(({ name }) => name);
+};
+
+const cellsOpen = async (warningIds: readonly number[]) => {
+  const open = `select from cells where warning_id = any($1) and status = 'open'`;
+  return (await database.query(open, [warningIds])).length;
 };
 
 const stateOf = async (warningId: number, unit: string) => {
@@ -255,6 +261,26 @@ describe('a downgrade', () => {
     expect(await householdsHeard(after)).toEqual(all);
     // No unit has said a word by that.
     expect((await stateOf(after, '组二'))?.status).not.toBe('answered');
+  });
+
+  it('carries what a household said to the open warning and what commits after its cell has stepped', async () => {
+    const before = await issue('red');
+    await run(before);
+    const slow = holdingCommit(database);
+    const said = householdReply(before, '户一1', slow.database);
+    await slow.stored;
+    const between = await update(before, { level: 'orange' });
+    await run(before);
+    await run(between);
+    const after = await update(between, { level: 'yellow' });
+    const chain = [before, between, after];
+    for (const warningId of chain) await run(warningId);
+    slow.commit();
+    expect(await said).toBe('recorded');
+    // The cells of both have waited for it; nobody has said anything since.
+    for (const warningId of chain) await run(warningId);
+    expect(await householdsHeard(after)).toEqual(['户一1']);
+    expect(await cellsOpen([before, between])).toBe(0);
   });
 
   it('carries nothing where the text asks for something else', async () => {

@@ -37,13 +37,16 @@ export type AddressLimit = {
   count(address: string | null): void;
 };
 
-/** `now` is a clock in milliseconds that never goes back. */
-export function addressLimit(now: () => number = () => performance.now()): AddressLimit {
+/** `now` is a clock in milliseconds that never goes back, `most` how much of what is counted an address may do in a minute. */
+export function addressLimit(
+  now: () => number = () => performance.now(),
+  most: number = WRONG_NUMBERS_MAX,
+): AddressLimit {
   const wrong = new Map<string, { count: number; until: number }>();
   return {
     isOver(address) {
       const known = address === null ? undefined : wrong.get(address);
-      return known !== undefined && known.until > now() && known.count >= WRONG_NUMBERS_MAX;
+      return known !== undefined && known.until > now() && known.count >= most;
     },
     count(address) {
       if (address === null) return;

@@ -10,12 +10,11 @@ import type { Database } from '../db/database.ts';
 import type { Operator } from '../domain/authority.ts';
 import { FenghuoError } from '../domain/errors.ts';
 import type { AnswerKeys } from '../domain/links.ts';
-import type { Language } from '../domain/texts.ts';
-import { authenticate } from '../operations/operators.ts';
+import { authenticate, endToken } from '../operations/operators.ts';
 import { openDesk, recordForOperator, takeForOperator } from '../operations/web-desk.ts';
 import { limitBody } from './body.ts';
 import { deskPage, loginPage } from './desk-view.ts';
-import type { DeskWord } from './desk-words.ts';
+import { languageOf, type DeskWord } from './desk-words.ts';
 
 const COOKIE = 'fenghuo_desk';
 
@@ -36,13 +35,31 @@ const OUTCOMES: ReadonlySet<string> = new Set<CallOutcome>([
 /** Somebody who has logged in. */
 type Session = { operator: Operator; csrf: string };
 
-export function deskRoutes(input: { database: Database; keys: AnswerKeys; publicUrl: string }): Hono {
-  const { database, keys } = input;
-  const secure = input.publicUrl.startsWith('https:');
+/** Logs a browser in to the desk, for a shift or as long as the token is good. */
+export function keepSession(context: Context, token: string, publicUrl: string): void {
+  const secure = publicUrl.startsWith('https:');
+  setCookie(context, COOKIE, token, {
+    ...{ path: '/desk', httpOnly: true, secure, sameSite: 'Strict', maxAge: LOGGED_IN_SECONDS },
+  });
+}
+
+export function deskRoutes(input: {
+  database: Database;
+  keys: AnswerKeys;
+  publicUrl: string;
+  /** The host of a provider that people may log in by, whose routes are in login.ts; @default none */
+  provider?: string | null;
+}): Hono {
+  const { database, keys, publicUrl, provider = null } = input;
+  const secure = publicUrl.startsWith('https:');
   const routes = new Hono();
-  const limit = limitBody(FORM_BYTES_MAX, (context) =>
-    context.html(loginPage(languageOf(context), 'failed'), 413),
-  );
+
+  function login(context: Context, fault: DeskWord | null, status: 200 | 403 | 413 = 200): Response {
+    const note = fault === null ? null : { word: fault };
+    return context.html(loginPage(languageOf(context), note, provider), status);
+  }
+
+  const limit = limitBody(FORM_BYTES_MAX, (context) => login(context, 'failed', 413));
 
   async function sessionOf(token: string | undefined): Promise<Session | null> {
     if (!token) return null;
@@ -72,7 +89,7 @@ export function deskRoutes(input: { database: Database; keys: AnswerKeys; public
   ): void {
     routes.post(path, limit, async (context) => {
       const session = await sessionOf(getCookie(context, COOKIE));
-      if (!session) return context.html(loginPage(languageOf(context), 'notKnown'), 403);
+      if (!session) return login(context, 'notKnown', 403);
       const fields = new URLSearchParams(await context.req.text());
       if (!same(fields.get('csrf') ?? '', session.csrf)) return show(context, session, 'stale', 403);
       return act(context, session, fields);
@@ -81,21 +98,21 @@ export function deskRoutes(input: { database: Database; keys: AnswerKeys; public
 
   routes.get('/desk', async (context) => {
     const session = await sessionOf(getCookie(context, COOKIE));
-    return session ? show(context, session, null) : context.html(loginPage(languageOf(context), null));
+    return session ? show(context, session, null) : login(context, null);
   });
 
   routes.post('/desk/login', limit, async (context) => {
     const token = new URLSearchParams(await context.req.text()).get('token')?.trim() ?? '';
-    if (!(await sessionOf(token))) return context.html(loginPage(languageOf(context), 'notKnown'), 403);
-    setCookie(context, COOKIE, token, {
-      ...{ path: '/desk', httpOnly: true, secure, sameSite: 'Strict', maxAge: LOGGED_IN_SECONDS },
-    });
+    if (!(await sessionOf(token))) return login(context, 'notKnown', 403);
+    keepSession(context, token, publicUrl);
     return context.redirect('/desk', 303);
   });
 
-  form('/desk/logout', async (context) => {
+  form('/desk/logout', async (context, { operator }) => {
+    // A token that was typed may be in use elsewhere; one of a log-in is in this browser alone.
+    await endToken(database, operator.token, { onlyOfLogin: true });
     deleteCookie(context, COOKIE, { path: '/desk', secure });
-    return Promise.resolve(context.redirect('/desk', 303));
+    return context.redirect('/desk', 303);
   });
 
   form('/desk/next', async (context, session) => {
@@ -135,8 +152,4 @@ function csrfOf([key]: AnswerKeys, token: string): string {
 function same(given: string, expected: string): boolean {
   const [one, other] = [Buffer.from(given), Buffer.from(expected)];
   return one.length === other.length && timingSafeEqual(one, other);
-}
-
-function languageOf(context: Context): Language {
-  return /^en\b/i.test(context.req.header('accept-language') ?? '') ? 'en' : 'zh';
 }

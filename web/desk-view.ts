@@ -18,13 +18,18 @@ const OUTCOMES: readonly (readonly [outcome: CallOutcome, key: string])[] = [
   ['given back', '6'],
 ];
 
-export function loginPage(language: Language, fault: DeskWord | null): string {
+/** What went wrong with a log-in, with the values of its sentence. */
+export type LoginFault = { word: DeskWord; values?: Readonly<Record<string, string>> };
+
+/** `provider` is the host of one that people may log in by instead. */
+export function loginPage(language: Language, fault: LoginFault | null, provider: string | null): string {
   const say = deskSpeaker(language);
   return shell(
     language,
     say('title'),
     html`<h1>${say('title')}</h1>
-      ${note(say, fault)}
+      ${fault === null ? '' : alert(say(fault.word, fault.values))}
+      ${provider === null ? '' : html`<p><a href="/desk/oidc">${say('loginBy', { provider })}</a></p>`}
       <form method="post" action="/desk/login">
         <label class="field" for="token"><strong>${say('token')}</strong></label>
         <input
@@ -38,6 +43,22 @@ export function loginPage(language: Language, fault: DeskWord | null): string {
         />
         <button>${say('login')}</button>
       </form>`,
+  );
+}
+
+/**
+ * What a browser sees that comes back from the provider: the desk's cookie goes only where our own page leads, and a redirect from
+ * another site is none.
+ */
+export function loggedInPage(language: Language, name: string): string {
+  const say = deskSpeaker(language);
+  return shell(
+    language,
+    say('title'),
+    html`<meta http-equiv="refresh" content="0;url=/desk" />
+      <h1>${say('title')}</h1>
+      <p>${say('loggedIn', { name })}</p>
+      <p><a href="/desk">${say('back')}</a></p>`,
   );
 }
 
@@ -66,7 +87,11 @@ export function deskPage(
 }
 
 function note(say: DeskSay, fault: DeskWord | null): Page | string {
-  return fault === null ? '' : html`<p class="note" role="alert">${say(fault)}</p>`;
+  return fault === null ? '' : alert(say(fault));
+}
+
+function alert(sentence: string): Page {
+  return html`<p class="note" role="alert">${sentence}</p>`;
 }
 
 function takeOne(say: DeskSay, { mayCall, lines }: WebDesk, hidden: Page): Page | string {

@@ -1,4 +1,5 @@
 /** The desk's sentences, zh-CN and en under the same keys; `{name}` stands for a value. */
+import type { Context } from 'hono';
 import type { Language } from '../domain/texts.ts';
 
 const ZH = {
@@ -30,6 +31,14 @@ const ZH = {
   stale: '页面已过期,请重试。',
   failed: '现在无法办理,请重试。',
   back: '返回值班台',
+  loginBy: '用 {provider} 登录',
+  loggedIn: '已登录:{name}。',
+  notLinked:
+    '{provider} 认得您({subject}),但尚未关联操作员。请管理员运行:fenghuo operator link 姓名 --subject {subject}',
+  declined: '登录在 {provider} 被拒绝。',
+  ended: '这次登录已失效或无法证实,请重新开始。',
+  providerAway: '{provider} 现在无法用于登录。请稍后再试,或用令牌登录。',
+  tooMany: '登录次数过多,请一分钟后再试。',
 } as const;
 
 export type DeskWord = keyof typeof ZH;
@@ -64,9 +73,22 @@ const EN: Record<DeskWord, string> = {
   stale: 'The page has expired. Try again.',
   failed: 'Not possible right now. Try again.',
   back: 'Back to the desk',
+  loginBy: 'Log in with {provider}',
+  loggedIn: 'Logged in as {name}.',
+  notLinked:
+    '{provider} knows you as {subject}, and no operator is linked to that. Ask an administrator for: fenghuo operator link NAME --subject {subject}',
+  declined: 'The log-in was declined at {provider}.',
+  ended: 'This log-in has ended, or proves nobody. Start again.',
+  providerAway: 'Nobody can log in by {provider} right now. Try again later, or log in by a token.',
+  tooMany: 'Too many log-ins. Try again in a minute.',
 };
 
 export const DESK_WORDS: Readonly<Record<Language, Readonly<Record<DeskWord, string>>>> = { zh: ZH, en: EN };
+
+/** What the browser asks for: Chinese, unless it is English. */
+export function languageOf(context: Context): Language {
+  return /^en\b/i.test(context.req.header('accept-language') ?? '') ? 'en' : 'zh';
+}
 
 export type DeskSay = (word: DeskWord, values?: Readonly<Record<string, string | number>>) => string;
 

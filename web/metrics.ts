@@ -10,7 +10,7 @@ import type { Database } from '../db/database.ts';
 import { INTAKE_SIGNS } from '../db/liveness.ts';
 import { readBacklog } from '../db/metrics.ts';
 import { readWatchFacts } from '../db/watchdog.ts';
-import { WATCH_WINDOW_S, type WatchFacts } from '../domain/watchdog.ts';
+import { DRILL_SERVER_SIGN, WATCH_WINDOW_S, type WatchFacts } from '../domain/watchdog.ts';
 
 /** Seconds; the promise for an answer is 50 ms, 350 ms beside a city-wide cascade. */
 const ANSWER_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.35, 0.5, 1, 2.5, 5, 10];
@@ -90,7 +90,9 @@ function signsOf(facts: WatchFacts): [string, number | null][] {
     INTAKE_SIGNS[kind as keyof typeof facts.intakeAt],
     at,
   ]);
-  return [...workers, ['temporal', facts.temporalAt], ...webs];
+  // Without a schedule nobody has to be there.
+  const drills = facts.scheduledSince === null ? null : facts.drillServerAt;
+  return [...workers, ['temporal', facts.temporalAt], ...webs, [DRILL_SERVER_SIGN, drills]];
 }
 
 function listen(app: Hono, address: string): Promise<() => Promise<void>> {

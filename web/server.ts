@@ -2,8 +2,15 @@
 import { serve } from '@hono/node-server';
 import type { ServerResponse } from 'node:http';
 import { Hono } from 'hono';
-import { configuredSenders, kindServed, namespaceOf, sideOf, type Config } from '../config.ts';
-import { isUnreachable, openDatabase, type Sql } from '../db/database.ts';
+import {
+  configuredSenders,
+  kindServed,
+  loginProviderOf,
+  namespaceOf,
+  sideOf,
+  type Config,
+} from '../config.ts';
+import { isUnreachable, openDatabase, type Database, type Sql } from '../db/database.ts';
 import { sayServing } from '../db/kinds.ts';
 import { beatIntake, INTAKE_SIGNS } from '../db/liveness.ts';
 import type { AnswerKeys } from '../domain/links.ts';
@@ -60,7 +67,8 @@ export async function startWeb(input: {
   const app = new Hono();
   if (metrics) app.use(metrics.measure);
   app.route('/', answerPageRoutes({ database, keys, log, proxies: config.FENGHUO_WEB_PROXIES }));
-  app.route('/', deskRoutes({ database, keys, publicUrl: config.FENGHUO_PUBLIC_URL }));
+  const provider = await serveLogin(app, { database, config, log });
+  app.route('/', deskRoutes({ database, keys, publicUrl: config.FENGHUO_PUBLIC_URL, provider }));
   const secrets = { sms: config.FENGHUO_GATEWAY_SECRET, voice: config.FENGHUO_VOICE_GATEWAY_SECRET };
   app.route('/', gatewayRoutes({ database, keys, secrets, serves, door: gateway }));
   const catchUp =
@@ -110,6 +118,22 @@ async function sayWhatIsServed(sql: Sql, config: Config): Promise<void> {
   const [namespace, publicUrl] = [namespaceOf(config, kind), config.FENGHUO_PUBLIC_URL];
   const senders = configuredSenders(config);
   await sayServing(sql, { name: INTAKE_SIGNS[kind], kind, part: 'web', senders, namespace, publicUrl });
+}
+
+/** Log-in by a provider, loaded where it is configured; gives back the host that people know it by. */
+async function serveLogin(
+  app: Hono,
+  input: { database: Database; config: Config; log: (line: string) => void },
+): Promise<string | null> {
+  const { database, config, log } = input;
+  const configured = loginProviderOf(config);
+  if (!configured) return null;
+  const [{ openProvider }, { loginRoutes }] = await Promise.all([import('./oidc.ts'), import('./login.ts')]);
+  const provider = openProvider(configured);
+  const { serviceToken } = configured;
+  const [publicUrl, proxies] = [config.FENGHUO_PUBLIC_URL, config.FENGHUO_WEB_PROXIES];
+  app.route('/', loginRoutes({ database, provider, serviceToken, publicUrl, proxies, log }));
+  return provider.name;
 }
 
 /** What Twilio's door must know of us. */

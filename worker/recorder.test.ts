@@ -64,7 +64,7 @@ function configure(other: Record<string, string | undefined> = {}): Config {
   });
 }
 
-const inFile = () => readAnchors(readFileSync(file(), 'utf8'));
+const inFile = () => readAnchors(readFileSync(file(), 'utf8')).anchors;
 
 /** What came to that mailbox, as its owner saves it: the bodies one after the other. */
 function mailed(): string {
@@ -89,7 +89,7 @@ it('seals and anchors by itself, in the file and by e-mail, and both prove the r
   expect(logged).toEqual([]);
   const head = await newestSeal(database);
   expect(head?.seal).toBe(before + 1);
-  const anchors = [...inFile(), ...readAnchors(mailed())];
+  const anchors = [...inFile(), ...readAnchors(mailed()).anchors];
   expect(anchors.map(({ seal: number, hash }) => [number, hash])).toEqual([
     [head?.seal, head?.hash],
     [head?.seal, head?.hash],

@@ -130,6 +130,10 @@ export const CAP_SENTENCES = {
     'msgType "{value}" is unknown. It is refused rather than guessed: it could be a cancel.',
     'msgType “{value}”未知。不作猜测,直接拒绝:它可能是解除。',
   ),
+  'CAP-314': error(
+    '{name} has {count} bytes; names of at most {most} can be kept.',
+    '{name} 有 {count} 字节,最多 {most} 字节。',
+  ),
 
   'CAP-401': recommendation('UTC should be written -00:00: "{value}".', 'UTC 应写作 -00:00:“{value}”。'),
   'CAP-402': recommendation('{msgType} has no info: it says nothing.', '{msgType} 没有 info,什么也没说。'),
@@ -299,5 +303,9 @@ export const CAP_SENTENCES = {
   'CAP-724': recommendation(
     'It is of another hazard than {warning}: it is taken as a new warning, and {warning} stays.',
     '灾种与 {warning} 不同:按新预警处理,{warning} 仍然有效。',
+  ),
+  'CAP-725': recommendation(
+    'The {msgType} {identifier} came before it and says what became of it: it is kept, and goes nowhere.',
+    '先收到的 {msgType} {identifier} 已说明其结果:只存档,不发出。',
   ),
 } satisfies Record<string, Sentence>;

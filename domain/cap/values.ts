@@ -11,6 +11,9 @@ const NUMBER = '[+-]?(?:\\d{1,4}(?:\\.\\d{0,20})?|\\.\\d{1,20})';
 const PAIR = new RegExp(`^(${NUMBER}),(${NUMBER})$`);
 const RADIUS = /^\d{1,6}(\.\d{0,12})?$/;
 
+/** PostgreSQL's indexes take 2,704 bytes for sender and identifier together; real ones have less than 200. */
+const NAME_BYTES_MOST = 1_000;
+
 /** Milliseconds of a CAP time; NaN where there is no such time. */
 export function instantOf(text: string): number {
   const match = TIME.exec(text);
@@ -49,7 +52,7 @@ export function judgeValue(holds: Holds, name: string, text: string, place: Plac
     case 'text':
       return [];
     case 'name':
-      return /[\s,<&]/.test(text) ? [finding('CAP-301', place, { name, value: text })] : [];
+      return judgeName(name, text, place);
     case 'time':
       return judgeTime(text, place);
     case 'language':
@@ -69,6 +72,14 @@ export function judgeValue(holds: Holds, name: string, text: string, place: Plac
     default:
       return holds satisfies never;
   }
+}
+
+function judgeName(name: string, text: string, place: Place): Finding[] {
+  const count = new TextEncoder().encode(text).length;
+  return [
+    ...(/[\s,<&]/.test(text) ? [finding('CAP-301', place, { name, value: text })] : []),
+    ...(count > NAME_BYTES_MOST ? [finding('CAP-314', place, { name, count, most: NAME_BYTES_MOST })] : []),
+  ];
 }
 
 function judgeTime(text: string, place: Place): Finding[] {

@@ -35,10 +35,16 @@ test('instants within the tolerance are the same, and the largest difference is 
   expect(causes([story()], [story({ answeredAt: 261 * SECOND })])).toEqual([[1, 'unexplained']]);
 });
 
-test('latencies of the rungs before an instant add up', () => {
+test('latencies of the rungs before an instant add up: the same way, and listed', () => {
   const rungs = [{ rung: 1, at: 100 * SECOND }];
-  expect(causes([story({ rungs })], [story({ rungs, answeredAt: 319 * SECOND })])).toEqual([]);
-  expect(causes([story({ rungs })], [story({ rungs, answeredAt: 321 * SECOND })])).toHaveLength(1);
+  const at = (seconds: number) =>
+    causes([story({ rungs })], [story({ rungs, answeredAt: seconds * SECOND })]);
+  expect(at(259)).toEqual([]);
+  expect(at(319)).toEqual([[1, 'later']]);
+  expect(at(321)).toEqual([[1, 'unexplained']]);
+  expect(at(139)).toEqual([[1, 'near a deadline']]);
+  const another = { rungs, answeredAt: 319 * SECOND, status: 'open' as const };
+  expect(causes([story({ rungs })], [story(another)])).toEqual([[1, 'unexplained']]);
 });
 
 test('an answer near a deadline may fall on its other side, and who depends on it follows', () => {

@@ -37,10 +37,11 @@ export type Difference = {
   unitId: UnitId;
   what: DifferingField[];
   /**
-   * `near a deadline`: an answer and a deadline lie within the tolerance of each other. `follows`: a neighbour's difference lies near a
-   * deadline, or follows from one. `unexplained` should not be.
+   * `near a deadline`: an answer and a deadline lie within the tolerance of each other. `later`: the same way, by latencies that have
+   * added up from rung to rung, each within the tolerance. `follows`: a neighbour's difference lies near a deadline, or follows from one.
+   * `unexplained` should not be.
    */
-  cause: 'near a deadline' | 'follows' | 'unexplained';
+  cause: 'near a deadline' | 'later' | 'follows' | 'unexplained';
 };
 
 export type Agreement = {
@@ -72,6 +73,7 @@ export function agreementOf(
   const latest: Agreement['latest'] = {};
   const differing = new Map<UnitId, DifferingField[]>();
   const near = new Set<UnitId>();
+  const later = new Set<UnitId>();
   for (const { unitId } of units) {
     const [one, other] = [rehearsed.get(unitId), played.get(unitId)];
     if (!one && !other) continue;
@@ -80,16 +82,18 @@ export function agreementOf(
     differing.set(unitId, what);
     if ([one, other].some((story) => story && isNearDeadline(story, [one, other], tolerance)))
       near.add(unitId);
+    else if (one && other && isLater(one, other, tolerance)) later.add(unitId);
   }
   const following = dragged(units, near, differing);
+  const causeOf = (unitId: UnitId): Difference['cause'] => {
+    if (near.has(unitId)) return 'near a deadline';
+    if (later.has(unitId)) return 'later';
+    return following.has(unitId) ? 'follows' : 'unexplained';
+  };
   return {
     units: units.length,
     latest,
-    differing: [...differing].map(([unitId, what]) => ({
-      unitId,
-      what,
-      cause: near.has(unitId) ? 'near a deadline' : following.has(unitId) ? 'follows' : 'unexplained',
-    })),
+    differing: [...differing].map(([unitId, what]) => ({ unitId, what, cause: causeOf(unitId) })),
   };
 }
 
@@ -106,8 +110,7 @@ function differencesOf(
     const [left, right] = [one[field], other[field]];
     const apart = left === null || right === null ? null : Math.abs(left - right);
     if (left === null && right === null) continue;
-    if (apart === null || apart > tolerance * hopsBefore(one, left ?? 0))
-      differs(field, (story) => seconds(story[field]));
+    if (apart === null || apart > tolerance) differs(field, (story) => seconds(story[field]));
     else latest[field] = Math.max(latest[field] ?? 0, apart);
   }
   if (one.status !== other.status) differs('status', ({ status }) => status);
@@ -117,7 +120,7 @@ function differencesOf(
     one.rungs.length === other.rungs.length &&
     one.rungs.every(({ rung, at }, place) => {
       const taken = other.rungs[place];
-      return taken?.rung === rung && Math.abs(taken.at - at) <= tolerance * (place + 1);
+      return taken?.rung === rung && Math.abs(taken.at - at) <= tolerance;
     });
   if (!same) differs('rungs', rungsOf);
   return what;
@@ -125,11 +128,6 @@ function differencesOf(
 
 function onlyIn(one: UnitStory | undefined, other: UnitStory | undefined): DifferingField {
   return { field: 'unit', rehearsed: one?.status ?? null, played: other?.status ?? null };
-}
-
-/** Latencies add up: each rung before an instant has had its own. */
-function hopsBefore({ rungs }: UnitStory, instant: Instant): number {
-  return 1 + rungs.filter(({ at }) => at <= instant).length;
 }
 
 /** The same person was heard first, or two whose words lie within the tolerance of each other. */
@@ -152,6 +150,27 @@ function isNearDeadline(
   const answers = both.flatMap((story) => [story?.answeredAt ?? null, story?.cannotActAt ?? null]);
   return answers.some(
     (answer) => answer !== null && deadlines.some((deadline) => Math.abs(answer - deadline) <= tolerance),
+  );
+}
+
+/** Nothing but instants differs, and those only by what each rung before may have cost. */
+function isLater(one: UnitStory, other: UnitStory, tolerance: number): boolean {
+  const instants = (story: UnitStory) => [
+    ...INSTANTS.map((field) => story[field]),
+    ...story.rungs.map(({ at }) => at),
+  ];
+  const within = (left: Instant | null, right: Instant | null) => {
+    if (left === null || right === null) return left === right;
+    const rungsBefore = one.rungs.filter(({ at }) => at < left).length;
+    return right - left >= -tolerance && right - left <= tolerance * (1 + rungsBefore);
+  };
+  const rights = instants(other);
+  return (
+    one.status === other.status &&
+    one.reportsTo === other.reportsTo &&
+    isHeardAlike(one, other, tolerance) &&
+    one.rungs.map(({ rung }) => rung).join() === other.rungs.map(({ rung }) => rung).join() &&
+    instants(one).every((left, place) => within(left, rights[place] ?? null))
   );
 }
 

@@ -36,7 +36,7 @@ export type CastWarning = {
   doneTiers: TierId[];
 };
 
-/** Somebody with a post; `key` is that of their chance, `unitId` where they are, `tiers` those of all their posts. */
+/** Somebody with a post or on a roster; `key` is that of their chance, `unitId` where they are, `tiers` those of all their posts. */
 export type CastPerson = {
   key: number;
   unitId: UnitId;

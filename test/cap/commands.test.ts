@@ -119,6 +119,18 @@ it('a refused message ends with 2 and every finding, an Actual without authority
   expect(listed.stdout).toMatch(/held/);
 });
 
+it('nothing that is typed beside the file makes it another: an Exercise stays one', async () => {
+  const exercise = file('beside.xml', message({ area: TOWNSHIP, identifier: 'CLI-9' }));
+  for (const beside of [['--actual'], ['--level', 'blue'], ['--edit', 'D1'], ['--identifier', 'X']]) {
+    const ran = await run(['warning', 'issue', '--cap', exercise, ...beside], env);
+    expect(ran).toMatchObject({ code: 2, stdout: '' });
+    expect(ran.stderr).toContain(beside[0]);
+  }
+  const zh = await run(['warning', 'issue', '--cap', exercise, '--actual', '--lang', 'zh'], env);
+  expect(zh.stderr).toContain('不能写 --actual');
+  expect((await run(['cap', 'list'], env)).stdout).not.toContain('CLI-9');
+});
+
 it('senders and shapes are kept', async () => {
   const key = file('key.pem', keys.publicKey);
   const added = await run(['cap', 'sender', 'add', 'weather.example', '--key', key], env);

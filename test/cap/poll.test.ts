@@ -1,4 +1,5 @@
 /** Feeds over real HTTP: each message is taken once, over restarts and beside entries that fail; Ack and Error reach their sender. */
+import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
@@ -155,15 +156,98 @@ it('what fails waits and holds up no other: missing, hanging, too large, refused
   expect(verdicts(second)).toEqual(['G-2 issued']);
 });
 
+it('what a feed begins with, the newest, comes last; and what its own end overtook goes nowhere', async () => {
+  const reference = (identifier: string) => `weather.example,${identifier},2026-07-09T02:42:00+08:00`;
+  const names = { msgType: 'Cancel', sent: '2026-07-09T02:50:00+08:00', references: reference('O-1') };
+  put('/o1.xml', { identifier: 'O-1' });
+  put('/o2.xml', { identifier: 'O-2', ...names });
+  // As services write it: the newest first.
+  put('/order.atom', atom('/o2.xml', '/o1.xml'));
+  expect(verdicts(await poll('/order.atom'))).toEqual(['O-1 issued', 'O-2 cancelled']);
+
+  pages.set('/l1.xml', (_, response) => void response.writeHead(503).end());
+  pages.set('/l2.xml', (_, response) => void response.writeHead(503).end());
+  put('/l3.xml', { identifier: 'L-3', ...names, references: `${reference('L-1')} ${reference('L-2')}` });
+  put('/late.atom', atom('/l3.xml', '/l2.xml', '/l1.xml'));
+  expect(verdicts(await poll('/late.atom'))).toEqual(['L-3 refused']);
+  put('/l1.xml', { identifier: 'L-1' });
+  put('/l2.xml', { identifier: 'L-2', msgType: 'Update', references: reference('L-1') });
+  const late = await poll('/late.atom');
+  expect(verdicts(late)).toEqual(['L-1 recorded', 'L-2 recorded']);
+  expect(late.received.map(({ result }) => result.findings.at(-1)?.code)).toEqual(['CAP-725', 'CAP-725']);
+  // The next use of an identifier is another warning: it was sent after all of that.
+  put('/l4.xml', { identifier: 'L-1', sent: '2026-07-10T02:42:00+08:00' });
+  put('/again.atom', atom('/l4.xml'));
+  expect(verdicts(await poll('/again.atom'))).toEqual(['L-1 issued']);
+});
+
+it('dead links hold up neither each other nor what is new, and are given up after a day', async () => {
+  const dead = Array.from({ length: 20 }, (_, place) => `/dead-${place}.xml`);
+  for (const link of dead) pages.set(link, () => undefined);
+  put('/dead.atom', atom(...dead));
+  const began = performance.now();
+  expect((await poll('/dead.atom')).failed).toHaveLength(dead.length);
+  // Three rows of eight, each given 1.5 seconds; one after the other it was half a minute.
+  expect(performance.now() - began).toBeLessThan(15_000);
+  put('/alive.xml', { identifier: 'V-1' });
+  put('/dead.atom', atom(...dead, '/alive.xml'));
+  asked.length = 0;
+  await poll('/dead.atom');
+  expect(asked.slice(1, 9)).toContain('GET /alive.xml');
+  await database.query(
+    `update cap_entries set seen_at = seen_at - interval '25 hours' where link like '/dead-%'`,
+  );
+  expect((await poll('/dead.atom')).failed.filter(({ givenUp }) => givenUp)).toHaveLength(dead.length);
+  expect((await poll('/dead.atom')).failed).toEqual([]);
+});
+
+it('names and links without end are refused or kept short, and cost nobody anything', async () => {
+  const endless = randomBytes(20_000).toString('hex');
+  put('/named.xml', { identifier: endless });
+  put('/short.xml', { identifier: 'E-2' });
+  put('/endless.atom', atom('/short.xml', `/${endless.slice(0, 8_000)}.xml`, '/named.xml'));
+  const polled = await poll('/endless.atom');
+  expect(verdicts(polled)).toEqual(['? refused', 'E-2 issued']);
+  expect(polled.received[0]?.result.findings.map(({ code }) => code)).toEqual(['CAP-314']);
+  expect(polled.failed).toHaveLength(1);
+});
+
+it('an entry that breaks us holds up no other', async () => {
+  put('/breaks.xml', { identifier: 'B-1' });
+  put('/whole.xml', { identifier: 'B-2' });
+  put('/breaking.atom', atom('/whole.xml', '/breaks.xml'));
+  const breaking: Database = {
+    ...database,
+    transaction: (work) =>
+      database.transaction((sql) =>
+        work({
+          query: (text, values, name) => {
+            if (values?.includes('B-1')) throw new TypeError('a defect');
+            return sql.query(text, values, name);
+          },
+        }),
+      ),
+  };
+  const input = { url: `${origin}/breaking.atom`, settings: SETTINGS, otherHosts: [], fetch: http.fetch };
+  const polled = await pollCap(breaking, input);
+  expect(verdicts(polled)).toEqual(['B-2 issued']);
+  expect(polled.failed.map(({ reason }) => reason)).toEqual(['TypeError: a defect']);
+  expect(verdicts(await poll('/breaking.atom'))).toEqual(['B-1 issued']);
+});
+
 it('a process that dies between feed and entries forgets nothing', async () => {
   put('/d1.xml', { identifier: 'D-1' });
   put('/dying.atom', atom('/d1.xml'), { etag: '"d"' });
-  const dying = async (url: string, known: Parameters<typeof http.fetch>[1]) => {
-    if (url.endsWith('/d1.xml')) throw new Error('killed');
-    return http.fetch(url, known);
+  // The feed is written down, and then it is over.
+  const dying: Database = {
+    ...database,
+    query: (text, values, name) => {
+      if (text.includes('from cap_entries')) throw new Error('killed');
+      return database.query(text, values, name);
+    },
   };
-  const input = { url: `${origin}/dying.atom`, settings: SETTINGS, otherHosts: [] };
-  await expect(pollCap(database, { ...input, fetch: dying })).rejects.toThrow('killed');
+  const input = { url: `${origin}/dying.atom`, settings: SETTINGS, otherHosts: [], fetch: http.fetch };
+  await expect(pollCap(dying, input)).rejects.toThrow('killed');
   expect(verdicts(await poll('/dying.atom'))).toEqual(['D-1 issued']);
 });
 

@@ -19,6 +19,9 @@ export type CapIssuer = {
   acked: readonly string[];
   /** Is called before a message is given out for the first time; the answer waits for it. */
   onFirst(identifier: string, then: () => Promise<void>): void;
+  /** Is away, and comes back under the same address. */
+  leave(): Promise<void>;
+  comeBack(): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -98,8 +101,15 @@ export async function startCapIssuer(): Promise<CapIssuer> {
     });
   }
 
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const listen = (port: number) =>
+    new Promise<void>((listening) => server.listen(port, '127.0.0.1', listening));
+  const leave = async () => {
+    server.closeAllConnections();
+    await new Promise<void>((closed) => server.close(() => closed()));
+  };
+  await listen(0);
+  const { port } = server.address() as AddressInfo;
+  const origin = `http://127.0.0.1:${port}`;
   return {
     ...{ atom: `${origin}/feed.atom`, rss: `${origin}/feed.rss`, published, done, acked },
     publish: () => {
@@ -108,10 +118,9 @@ export async function startCapIssuer(): Promise<CapIssuer> {
       return identifier;
     },
     onFirst: (identifier, then) => void waiting.set(identifier, then),
-    close: async () => {
-      server.closeAllConnections();
-      await new Promise((closed) => server.close(closed));
-    },
+    leave,
+    comeBack: () => listen(port),
+    close: leave,
   };
 }
 

@@ -22,8 +22,9 @@ import {
   type RevisionFacts,
   type Said,
 } from './revision-facts.ts';
-import { speak } from './revision-words.ts';
+import { householdReplies, speak } from './revision-words.ts';
 import { dieOne, lapse, REPORTS, sendOne, settle, stepOne, type Working } from './revision-work.ts';
+import { holdingCommit } from './slow-commit.ts';
 import { anotherIncident, type SmallTree } from './small-tree.ts';
 
 /** What was done, by its name, and how often; `faults` is empty where everything holds. */
@@ -31,6 +32,8 @@ export type RevisionResult = { done: Record<string, number>; faults: string[] };
 
 const AREAS = [['城'], ['区'], ['乡一'], ['乡二'], ['村一'], ['组二'], ['村一', '村二'], ['乡一', '组二']];
 const NESTED_MOST = 4;
+/** Enough for the cells of a warning to come to rest, and for some to be passed over. */
+const SLOW_STEPS_MOST = 16;
 const DIED_WITH_END = 'worker dies with an end in hand';
 /** What somebody is told who comes too late. */
 const TOO_LATE = ['superseded', 'not-open'];
@@ -93,7 +96,9 @@ class RevisionRun implements RevisionFacts {
     const luck = this.draws.random();
     if (luck < 0.32) return this.step();
     if (luck < 0.66) return this.send();
-    if (luck < 0.82) return this.answer();
+    if (luck < 0.8) return this.answer();
+    // Not in the middle of a send: that may hold what the answer waits for.
+    if (luck < 0.82) return this.nested ? this.answer() : this.answerSlowly();
     if (luck < 0.9) return this.update();
     if (luck < 0.93) return this.twoUpdates();
     if (luck < 0.95) return this.updateAndCancel();
@@ -245,6 +250,18 @@ class RevisionRun implements RevisionFacts {
     this.said.push(...words);
     this.faults.push(...faults);
     this.count(this.over === null ? what : `${what}, after the end`);
+  }
+
+  /** A household answers, and before that is committed the warning is replaced and stepped. The referee looks where it stands at last. */
+  private async answerSlowly(): Promise<void> {
+    const slow = holdingCommit(this.database);
+    const { draws } = this;
+    const said = householdReplies({ database: slow.database, draws, facts: this });
+    await Promise.race([slow.stored, said]);
+    await this.update();
+    for (let times = this.draws.below(SLOW_STEPS_MOST); times > 0; times -= 1) await this.step();
+    slow.commit();
+    this.count(`household, slowly: ${await said}`);
   }
 
   // ── parts ───────────────────────────────────────────────────────────────────────────────────────────────

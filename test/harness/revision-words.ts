@@ -4,7 +4,7 @@ import { DELIVERY_ID_STRIDE } from '../../db/pages.ts';
 import { answerNumber, answerToken, recipientName } from '../../domain/links.ts';
 import type { AnswerKind } from '../../domain/unit.ts';
 import { answerByLink } from '../../operations/answer-links.ts';
-import { answerByCommand, answerByReply } from '../../operations/answers.ts';
+import { answerByCommand, answerByReply, type ReplyVerdict } from '../../operations/answers.ts';
 import { TEST_KEYS } from './local-cascade.ts';
 import {
   concerns,
@@ -50,6 +50,22 @@ async function reply({ database, tree, draws, facts }: Speaking): Promise<Spoken
   const verdict = await answerByReply(database, TEST_KEYS, { id, from, text: `${word} ${number}` });
   if (verdict !== 'recorded') return { words: [], what: 'reply, not taken', faults: [] };
   return { words: await wordsOf(database, link, personId, kind), what: 'reply', faults: [] };
+}
+
+/** A household replies to a warning of the chain. */
+export async function householdReplies({
+  database,
+  draws,
+  facts,
+}: Omit<Speaking, 'tree'>): Promise<ReplyVerdict> {
+  const link = linkOf(draws, facts);
+  const households = await database.query<{ id: number; address: string }>(
+    'select id, address from households order by id',
+  );
+  const { id, address } = draws.any(households);
+  const number = answerNumber(TEST_KEYS, link.warningId, recipientName('households', id));
+  const reply = { id: `${link.warningId} h ${draws.random()}`, from: address, text: `1 ${number}` };
+  return answerByReply(database, TEST_KEYS, reply);
 }
 
 /** A link counts for what counts now, where that concerns its owner. */

@@ -4,6 +4,7 @@ import { groupPages } from '../../domain/pages.ts';
 import type { Ending } from '../../domain/revisions.ts';
 import { CHANNELS, type Channel } from '../../domain/rules.ts';
 import type {
+  CellLeft,
   CellRest,
   InboxLetter,
   LockedCell,
@@ -44,6 +45,7 @@ export function memoryStepStore(db: MemoryDatabase, process: Process): StepStore
           rootUnitId: cell.unitId,
           status: cell.status,
           noticesWritten: cell.noticesWritten,
+          answering: [],
           now: db.now,
           warning: { warningId, kind, revision, status, issuedAt, expiresAt, rules },
         };
@@ -286,6 +288,11 @@ class MemoryStep implements StepTransaction {
     await this.tx.statement();
   }
 
+  async answerWriters(): Promise<string[]> {
+    await this.tx.statement();
+    return [];
+  }
+
   async markExpired(): Promise<Ending> {
     await this.tx.statement();
     const { db } = this;
@@ -358,11 +365,7 @@ class MemoryStep implements StepTransaction {
     return [];
   }
 
-  async leave(input: {
-    nextDeadline: number | null;
-    closed: boolean;
-    noticesWritten: boolean;
-  }): Promise<void> {
+  async leave(input: CellLeft): Promise<void> {
     await this.tx.statement();
     const { cell, db } = this;
     const steppedAt = db.now;
