@@ -24,6 +24,11 @@ beforeAll(async () => {
 }, PLAYED_WITHIN_MS);
 afterAll(() => killed?.close());
 
+test('the story is one in which something happens', () => {
+  expect(whole.warnings[0]?.bridges.map(({ name }) => name).sort()).toEqual(['乡二', '村二']);
+  expect(whole.expectations.map(({ met }) => met)).toEqual([true, true, true, true]);
+});
+
 const random = streamOf(SEED);
 const cases = VICTIMS.map((what): [string, Kill[]] => [
   what,

@@ -8,6 +8,7 @@ import { ENTRY } from '../../cli/installation.ts';
 import { openDatabase, type Database } from '../../db/database.ts';
 import { dropDrillSchema } from '../../db/drill-schema.ts';
 import { judge, type Invariant } from '../../operations/referee.ts';
+import { RuntimeError } from '../../runtime/errors.ts';
 import { isAlive, waitUntil, type ProcessIdentity } from '../../runtime/processes.ts';
 import { readLedger, type LedgerSummary } from '../../sandbox/ledger.ts';
 import { testDatabase } from '../database.ts';
@@ -100,7 +101,8 @@ export async function openDrillSite(name: string, variables: NodeJS.ProcessEnv =
   async function rowOfCommand(command: Command): Promise<Row> {
     return waitUntil(
       async () => {
-        if (command.child.exitCode !== null) throw new Error(`no drill began: ${command.said()}`);
+        if (command.child.exitCode !== null)
+          throw new RuntimeError('process-failed', `no drill began: ${command.said()}`);
         const drillId = /\bDR(\d+)/.exec(command.said())?.[1];
         const [row] = await live.query<Row>(
           `select 'DR' || id as id, status, schema_name as schema from drills where id = $1 and started_at is not null`,
