@@ -2,7 +2,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loginProviderOf, readConfig, SECRETS, temporalOf, twilioOf, withSecrets } from './config.ts';
+import {
+  loginProviderOf,
+  readConfig,
+  SECRETS,
+  temporalOf,
+  twilioOf,
+  withSecrets,
+  type Config,
+} from './config.ts';
 import { FenghuoError } from './domain/errors.ts';
 
 let folder: string;
@@ -17,9 +25,12 @@ function file(name: string, content: string): string {
 }
 
 /** What a refused environment is told. */
-function refusal(environment: Record<string, string>): string {
+function refusal(
+  environment: Record<string, string>,
+  read: (config: Config) => unknown = () => null,
+): string {
   try {
-    readConfig(environment);
+    read(readConfig(environment));
   } catch (error) {
     if (error instanceof FenghuoError) return [error.message, ...error.details].join('\n');
   }
@@ -69,11 +80,18 @@ describe('log-in by a provider', () => {
   });
 
   it.each(Object.keys(LOGIN))('is refused without %s, which is named', (name) => {
-    expect(refusal({ ...WHOLE, ...LOGIN, [name]: '' })).toContain(`${name}: is missing`);
+    expect(refusal({ ...WHOLE, ...LOGIN, [name]: '' }, loginProviderOf)).toContain(`${name}: is missing`);
   });
 
   it('is refused with a client secret alone', () => {
-    expect(refusal({ ...WHOLE, FENGHUO_OIDC_CLIENT_SECRET: 'word' })).toContain('FENGHUO_OIDC_ISSUER');
+    const alone = { ...WHOLE, FENGHUO_OIDC_CLIENT_SECRET: 'word' };
+    expect(refusal(alone, loginProviderOf)).toContain('FENGHUO_OIDC_ISSUER');
+  });
+
+  it('stops nobody who logs nobody in: a worker of actual warnings starts with half of it', () => {
+    expect(readConfig({ ...WHOLE, FENGHUO_OIDC_CLIENT_SECRET: 'word' })).toMatchObject({
+      FENGHUO_OIDC_CLIENT_SECRET: 'word',
+    });
   });
 
   it.each([

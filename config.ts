@@ -275,21 +275,20 @@ export function readConfig(environment: Environment = process.env): Config {
   const { TEMPORAL_NAMESPACE: exercise, FENGHUO_ACTUAL_NAMESPACE: actual } = parsed.data;
   if (exercise === actual)
     throw incomplete(['FENGHUO_ACTUAL_NAMESPACE: must be another one than TEMPORAL_NAMESPACE']);
-  refuseHalfOfLogin(parsed.data);
   return { ...parsed.data, temporal };
 }
 
 const LOGIN_NEEDS = ['FENGHUO_OIDC_ISSUER', 'FENGHUO_OIDC_CLIENT_ID', 'FENGHUO_LOGIN_SERVICE_TOKEN'] as const;
 
-/** With half of them nobody could log in, and nobody would know why. */
-function refuseHalfOfLogin(config: z.infer<typeof schema>): void {
+/** With half of them nobody could log in, and nobody would know why. Whoever logs nobody in needs none of them: workers start all the same. */
+function refuseHalfOfLogin(config: Config): void {
   const missing = LOGIN_NEEDS.filter((name) => config[name] === undefined);
   const none = missing.length === LOGIN_NEEDS.length && config.FENGHUO_OIDC_CLIENT_SECRET === undefined;
   if (missing.length === 0 || none) return;
   throw incomplete(missing.map((name) => `${name}: is missing for log-in by OpenID Connect`));
 }
 
-/** By what people log in at a provider; null where none is configured. */
+/** By what people log in at a provider. */
 export type LoginProvider = {
   issuer: string;
   clientId: string;
@@ -297,7 +296,9 @@ export type LoginProvider = {
   serviceToken: string;
 };
 
+/** Null where none is configured; throws a FenghuoError that names what is missing. */
 export function loginProviderOf(config: Config): LoginProvider | null {
+  refuseHalfOfLogin(config);
   const {
     FENGHUO_OIDC_ISSUER: issuer,
     FENGHUO_OIDC_CLIENT_ID: clientId,

@@ -295,7 +295,14 @@ describe.sequential('an actual warning', () => {
     );
     const heard = ['calls', 'record', String(call?.id), '--outcome', 'cannot-act'];
     expect(await refusal(null, ...heard)).toBe('no-operator 4');
+    const wrong = [...heard.slice(0, -1), 'wrong-number'];
+    expect(await refusal(null, ...wrong)).toBe('no-operator 4');
     expect(await json('王五', ...heard)).toMatchObject({ unit: '乡一' });
+    expect(
+      await database.query(
+        `select actor, body->>'outcome' as outcome, body->>'officer' as officer from audit where kind = 'call'`,
+      ),
+    ).toEqual([{ actor: '王五', outcome: 'cannot act', officer: '某人' }]);
   });
 
   test('is stopped by anybody, and goes on or is sent again by nobody who is not logged in', async () => {

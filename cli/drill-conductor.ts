@@ -215,8 +215,11 @@ async function playWhole(input: Beginning, issuer: string): Promise<Outcome | 'p
     if (outcome === 'interrupted') await holdStill(own);
     return outcome;
   } finally {
-    await processes.stop();
-    await giving.stop();
+    try {
+      await processes.stop();
+    } finally {
+      await giving.stop();
+    }
   }
 }
 

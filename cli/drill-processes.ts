@@ -98,8 +98,18 @@ export function drillProcesses(
     whole: () => started.every(({ pid }) => pid !== null),
     stop: async () => {
       // The worker first: it hands nothing to stand-ins that are gone.
-      await started.find(({ name }) => name === 'worker')?.stop();
-      await Promise.all(started.map((process) => process.stop()));
+      const isWorker = ({ name }: Supervised) => name === 'worker';
+      const ends = [
+        ...(await stopAll(started.filter(isWorker))),
+        ...(await stopAll(started.filter((process) => !isWorker(process)))),
+      ];
+      // One that does not end keeps none of the others.
+      const failed = ends.find((end) => end.status === 'rejected');
+      if (failed) throw failed.reason as Error;
     },
   };
+}
+
+function stopAll(processes: readonly Supervised[]): Promise<PromiseSettledResult<void>[]> {
+  return Promise.allSettled(processes.map((process) => process.stop()));
 }

@@ -39,7 +39,7 @@ export type DeviceToken = z.infer<typeof loginShape>;
 
 /** Shows where to type which code, and waits until somebody has, or has not. */
 export async function logInByProvider(context: Context): Promise<DeviceToken> {
-  const { FENGHUO_PUBLIC_URL: web } = await context.config();
+  const web = (await context.config()).FENGHUO_PUBLIC_URL.replace(/\/+$/, '');
   // What comes back is a token.
   if (!isPrivate(web)) throw refusal('login-address', 'usage', context.say('login.notPrivate', { web }));
   const started = await post(context, `${web}/login/device`, {}, startedShape);

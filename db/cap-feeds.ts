@@ -47,7 +47,7 @@ export async function readOpenEntries(sql: Sql, url: string, most: number): Prom
   );
 }
 
-/** `settled`: it is not fetched again. */
+/** `settled`: it is not fetched again. What is held counts as tried: it must not keep out what is new. */
 export async function markEntry(
   sql: Sql,
   url: string,
@@ -55,7 +55,7 @@ export async function markEntry(
   outcome: { settled: boolean; fault: string | null },
 ): Promise<void> {
   await sql.query(
-    `update cap_entries set attempts = attempts + case when $4::text is null then 0 else 1 end, fault = $4,
+    `update cap_entries set attempts = attempts + 1, fault = $4,
        settled_at = case when $3 then clock_timestamp() end
      where feed_url = $1 and key = $2`,
     [url, key, outcome.settled, outcome.fault],

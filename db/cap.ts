@@ -82,6 +82,8 @@ export async function readMessages(sql: Sql, most: number): Promise<CapMessage[]
 export type JudgedMessage = Omit<CapMessage, 'messageId' | 'receivedAt'> & {
   sha256: Buffer;
   raw: Buffer | null;
+  /** Identifiers of the sender's own messages that it refers to. */
+  names: string[];
 };
 
 /**
@@ -91,9 +93,9 @@ export type JudgedMessage = Omit<CapMessage, 'messageId' | 'receivedAt'> & {
 export async function putMessage(sql: Sql, message: JudgedMessage): Promise<number | null> {
   const [row] = await sql.query<{ id: number }>(
     `insert into cap_messages as m (sha256, raw, origin, sender, identifier, sent, status, msg_type, verdict, findings,
-       warning_id, draft_id)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-     on conflict (sha256) do update set verdict = excluded.verdict, findings = excluded.findings,
+       warning_id, draft_id, names)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+     on conflict (sha256) do update set verdict = excluded.verdict, findings = excluded.findings, names = excluded.names,
        warning_id = excluded.warning_id, draft_id = excluded.draft_id, judged_at = clock_timestamp()
        where m.verdict in ('refused', 'held')
      returning id`,
@@ -110,6 +112,7 @@ export async function putMessage(sql: Sql, message: JudgedMessage): Promise<numb
       JSON.stringify(message.findings),
       message.warningId,
       message.draftId,
+      message.names,
     ],
   );
   return row?.id ?? null;
@@ -120,22 +123,32 @@ export async function lockSender(sql: Sql, sender: string): Promise<void> {
   await sql.query('select pg_advisory_xact_lock(hashtextextended($1, 1202))', [sender]);
 }
 
+export type NamingMessage = {
+  messageId: number;
+  msgType: 'Update' | 'Cancel';
+  identifier: string;
+  sent: string;
+  verdict: CapVerdict;
+  names: string[];
+  warningId: number | null;
+};
+
 /**
- * Updates and Cancels of a sender that may name one of these identifiers, the latest first, as they came: those that were believed, also
- * where there was nothing to cancel. What is older than `days` names nothing that could still come.
+ * Updates and Cancels of a sender that name one of these identifiers, the latest first: those that were taken, also where there was
+ * nothing to cancel. Held ones are nobody's word yet. What is older than `days` names nothing that could still come.
  */
 export async function readMessagesNaming(
   sql: Sql,
   about: { sender: string; status: string; identifiers: readonly string[]; days: number; most: number },
-): Promise<{ messageId: number; raw: Buffer }[]> {
+): Promise<NamingMessage[]> {
   return sql.query(
-    `select id as "messageId", raw from cap_messages
-     where sender = $1 and status = $2 and msg_type in ('Update', 'Cancel') and raw is not null
+    `select id as "messageId", msg_type as "msgType", identifier, sent, verdict, names,
+       coalesce(warning_id, (select d.warning_id from drafts d where d.id = draft_id)) as "warningId"
+     from cap_messages
+     where names && $3::text[] and sender = $1 and status = $2 and msg_type in ('Update', 'Cancel')
        and received_at > clock_timestamp() - $4 * interval '1 day'
-       and (verdict <> 'refused' or jsonb_path_exists(findings, '$[*] ? (@.code == "CAP-714")'))
-       -- Only a sieve: where the encoding would write it otherwise (UTF-16, or a name that is not ASCII), all are taken.
-       and (position('\\x00'::bytea in substring(raw for 4)) > 0 or exists (
-         select from unnest($3::text[]) as named where named !~ '^[ -~]*$' or position(convert_to(named, 'UTF8') in raw) > 0))
+       and (verdict not in ('refused', 'held')
+         or verdict = 'refused' and jsonb_path_exists(findings, '$[*] ? (@.code == "CAP-714")'))
      order by id desc limit $5`,
     [about.sender, about.status, about.identifiers, about.days, about.most],
   );

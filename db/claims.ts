@@ -58,9 +58,9 @@ export async function claimSlice(
     const [taken] = await sql.query<{ next: number; wait_ms: number | null; paused: boolean }>(
       `select coalesce(max(first + size), 0)::int as next,
          (extract(epoch from min(lease_until) filter (where settled_at is null) - clock_timestamp()) * 1000)::float8
-           as wait_ms, ${PAUSED} or ${YIELDS} as paused
+           as wait_ms, ${PAUSED} or ($2 and ${YIELDS}) as paused
        from claims where page_id = $1`,
-      [pageId],
+      [pageId, page.kind === 'exercise'],
       'claims-taken',
     );
     if (taken?.paused) return { kind: 'wait', waitMs: await pausedLookMs(sql, page.warning_id) };

@@ -45,7 +45,9 @@ export async function endPause(sql: Sql, by: string): Promise<(Pause & { until: 
 
 /** True while an actual warning is open. */
 export async function hasOpenActual(sql: Sql): Promise<boolean> {
-  const rows = await sql.query(`select from warnings where kind = 'actual' and status = 'open' limit 1`);
+  const rows = await sql.query(
+    `select from warnings where kind = 'actual' and status = 'open' and expires_at > clock_timestamp() limit 1`,
+  );
   return rows.length > 0;
 }
 

@@ -35,7 +35,7 @@ export async function ringableCells(
      ),
      due as (
        select c.id from cells c join wanted w on w.cell_id = c.id join warnings g on g.id = c.warning_id
-       where g.kind = $1 and not ${YIELDS} and coalesce(c.rung_at, '-infinity') < clock_timestamp() - interval '800 milliseconds'
+       where g.kind = $1 and (g.kind = 'actual' or not ${YIELDS}) and coalesce(c.rung_at, '-infinity') < clock_timestamp() - interval '800 milliseconds'
        order by c.rung_at nulls first limit $2 for no key update of c skip locked
      )
      update cells c set rung_at = clock_timestamp()

@@ -14,6 +14,7 @@ import {
   type Line,
 } from '../db/calls.ts';
 import { storeVouchedAnswer } from '../db/answers.ts';
+import { appendRecord } from '../db/audit.ts';
 import type { Database } from '../db/database.ts';
 import type { SilentPerson } from '../db/warnings.ts';
 import { FenghuoError } from '../domain/errors.ts';
@@ -105,7 +106,7 @@ export async function recordCall(
     callId: number;
     outcome: CallOutcome;
     doneCount: number | null;
-    /** Who is logged in: nobody else answers for a unit of an actual warning. @default null */
+    /** Who is logged in: nobody else decides anything about an actual warning. @default null */
     actor?: string | null;
   },
 ): Promise<EndedCall> {
@@ -117,9 +118,19 @@ export async function recordCall(
     const call = await endCall(sql, callId, outcome);
     if (!call) throw notEnded(callId, await readCallOutcome(sql, callId));
     const kind = ANSWERS[outcome];
+    // What decides who is told and who has answered: of an actual warning, nobody's word but that of somebody who is logged in.
+    const decides = kind !== undefined || outcome === 'wrong number';
+    if (decides && (await requireWarning(sql, call.warningId)).kind === 'actual') {
+      if (actor === null) throw refusalOf('no-operator');
+      const { warningId, unitId, officer } = call;
+      await appendRecord(sql, {
+        kind: 'call',
+        warningId,
+        actor,
+        body: { call: callId, unit: unitId, outcome, officer },
+      });
+    }
     if (kind) {
-      const nobody = actor === null && (await requireWarning(sql, call.warningId)).kind === 'actual';
-      if (nobody) throw refusalOf('no-operator');
       await storeVouchedAnswer(sql, {
         warningId: call.warningId,
         kind,

@@ -7,7 +7,7 @@ import { markEntry, putFeed, readFeedState, readOpenEntries, type OpenEntry } fr
 import { isUnreachable, type Database } from '../db/database.ts';
 import { fetchFault, type Fetch } from '../domain/cap/exchange.ts';
 import { readFeed } from '../domain/cap/feed.ts';
-import { sentenceOf } from '../domain/cap/findings.ts';
+import { isError, sentenceOf } from '../domain/cap/findings.ts';
 import { FenghuoError } from '../domain/errors.ts';
 import { MINUTE_MS } from '../domain/time.ts';
 import { receiveCap, type CapSettings, type Received } from './cap-receive.ts';
@@ -17,7 +17,7 @@ export type Polled = {
   unchanged: boolean;
   /** What was judged in this round. */
   received: { link: string; result: Received }[];
-  /** What could not be fetched, `attempts` times so far; tried again in the next round, unless `givenUp`. */
+  /** What could not be fetched, or what nobody took for a day, `attempts` times so far; tried again in the next round, unless `givenUp`. */
   failed: { link: string; reason: string; attempts: number; givenUp: boolean }[];
 };
 
@@ -83,8 +83,12 @@ async function takeEntries(
         const { link, bytes } = got.value;
         const result = await receiveCap(database, { bytes, origin: link }, settings);
         polled.received.push({ link, result });
-        const settled = result.verdict !== 'held' || entry.seenMs > TRIED_MS_MOST;
-        await markEntry(database, url, entry.key, { settled, fault: null });
+        const held = result.verdict === 'held';
+        const givenUp = held && entry.seenMs > TRIED_MS_MOST;
+        const reason = givenUp ? untaken(result) : null;
+        await markEntry(database, url, entry.key, { settled: !held || givenUp, fault: reason });
+        if (reason !== null)
+          polled.failed.push({ link: entry.link, reason, attempts: entry.attempts + 1, givenUp });
       } catch (error) {
         await putAside(database, url, { entry, error }, polled);
       }
@@ -100,6 +104,13 @@ async function fetchEntry(
   const { body } = await fetch(link, { etag: null, lastModified: null });
   if (!body) throw fetchFault(link, 'the server sent nothing');
   return { link, bytes: body };
+}
+
+/** Why a message that was held for a day is not looked at again, and what somebody can still do. */
+function untaken({ alert, findings }: Received): string {
+  const why = findings.filter(isError).map((one) => sentenceOf(one, 'en'));
+  const name = alert?.identifier ?? 'It';
+  return `${name} was held for a day and is given up. ${why.join(' ')} Save it, and take it by: fenghuo warning issue --cap FILE.`;
 }
 
 /** Whatever is wrong with one entry, the others are taken; where the database is away nothing is. */

@@ -16,9 +16,11 @@ import {
   type CapMessage,
   type CapSender,
   type CapVerdict,
+  type NamingMessage,
   type WarningHead,
 } from '../db/cap.ts';
 import { appendRecord } from '../db/audit.ts';
+import { readWarning } from '../db/warnings.ts';
 import type { Database, Sql } from '../db/database.ts';
 import { isIdentifierTaken } from '../db/drafts.ts';
 import type { CapAlert } from '../domain/cap/alert.ts';
@@ -26,7 +28,8 @@ import { buildCap, referenceText } from '../domain/cap/build.ts';
 import { CAP_BYTES_MAX } from '../domain/cap/decode.ts';
 import { finding, isError, type Finding } from '../domain/cap/findings.ts';
 import { replyTo, type CapIdentity } from '../domain/cap/from-warning.ts';
-import { overtakes } from '../domain/cap/order.ts';
+import { understand } from '../domain/cap/meaning.ts';
+import { namesOf, saidBefore } from '../domain/cap/order.ts';
 import { parseCap, parseCapText, type ParsedCap } from '../domain/cap/parse.ts';
 import { isSigned, verifySignature } from '../domain/cap/signature.ts';
 import { FenghuoError } from '../domain/errors.ts';
@@ -37,7 +40,7 @@ import { IDENTIFIER_CHARACTERS_MAX, type DraftContent } from './draft-content.ts
 
 /** A warning lasts at most so long (operations/cap-request.ts): what ended one earlier has nothing left to end. */
 const LATE_DAYS_MOST = 30;
-/** Messages that are read again to see what they name, and names that are looked for. Product choices, far above what is seen. */
+/** Messages that name something, and names that are looked for. Product choices, far above what is seen. */
 const NAMING_MOST = 20;
 const NAMES_MOST = 100;
 
@@ -193,16 +196,42 @@ async function act({ database, sql, arrival, alert, settings }: Act): Promise<Re
 }
 
 /** The message that came before this one and says what became of it; null where none does. */
-async function overtaken(sql: Sql, alert: CapAlert): Promise<CapAlert | null> {
+async function overtaken(sql: Sql, alert: CapAlert): Promise<NamingMessage | null> {
   if (alert.msgType === 'Cancel') return null;
-  const { sender, status, identifier, references } = alert;
-  const identifiers = [identifier, ...references.map((one) => one.identifier)].slice(0, NAMES_MOST);
-  const about = { sender, status, identifiers, days: LATE_DAYS_MOST, most: NAMING_MOST };
-  for (const { raw } of await readMessagesNaming(sql, about)) {
-    const { alert: later } = parseCap(raw);
-    if (later && overtakes(later, alert)) return later;
+  for (const later of await readNaming(sql, alert, [alert.identifier, ...namesOf(alert)])) {
+    const said = saidBefore(later, alert);
+    if (said === 'names it' || (said && !(await standsBeside(sql, later, alert)))) return later;
   }
   return null;
+}
+
+async function readNaming(
+  sql: Sql,
+  { sender, status }: CapAlert,
+  names: readonly string[],
+): Promise<NamingMessage[]> {
+  const identifiers = names.slice(0, NAMES_MOST);
+  return readMessagesNaming(sql, {
+    ...{ sender, status, identifiers },
+    ...{ days: LATE_DAYS_MOST, most: NAMING_MOST },
+  });
+}
+
+/**
+ * Whether a late Update would have outlived a Cancel of what it updates, had they come in their order: it updates something that is
+ * still open, what was cancelled was over already, or it is of another hazard and so a warning of its own.
+ */
+async function standsBeside(sql: Sql, cancel: NamingMessage, update: CapAlert): Promise<boolean> {
+  const hazard = understand(update, Date.now()).meaning?.hazard.code;
+  for (const name of namesOf(update).slice(0, NAMES_MOST)) {
+    const named = await readMessagesNamed(sql, update.sender, name);
+    const warningId = named.find((one) => one.warningId !== null)?.warningId ?? null;
+    if (warningId === null) continue;
+    if ((await readHead(sql, warningId))?.status === 'open') return true;
+    if (!cancel.names.includes(name)) continue;
+    if (cancel.verdict === 'refused' || (await readWarning(sql, warningId))?.hazard !== hazard) return true;
+  }
+  return false;
 }
 
 function packOf(settings: CapSettings): { rulePackFile?: string } {
@@ -226,7 +255,8 @@ async function exercise(
 
 /**
  * The open warning that an Update or Cancel is about: by sender and identifier. A time that does not match is reported and
- * never loses an update: a real message of Baoding had one.
+ * never loses an update: a real message of Baoding had one. Where what a Cancel names never became a warning, it ends
+ * the Update of it that did.
  */
 async function predecessor(sql: Sql, alert: CapAlert, findings: Finding[]): Promise<WarningHead | null> {
   for (const reference of alert.references) {
@@ -236,6 +266,10 @@ async function predecessor(sql: Sql, alert: CapAlert, findings: Finding[]): Prom
     }
     const named = await readMessagesNamed(sql, reference.sender, reference.identifier);
     const message = named.find(({ sent }) => sent === reference.sent) ?? named[0];
+    if (alert.msgType === 'Cancel' && (message?.warningId ?? null) === null) {
+      const updated = await openUpdateOf(sql, alert, reference.identifier);
+      if (updated) return updated;
+    }
     if (!message) continue;
     if (message.status !== alert.status) {
       findings.push(finding('CAP-715', null, { status: alert.status }));
@@ -252,6 +286,16 @@ async function predecessor(sql: Sql, alert: CapAlert, findings: Finding[]): Prom
   }
   const references = alert.references.map(referenceText).join(' ');
   findings.push(finding(alert.msgType === 'Cancel' ? 'CAP-714' : 'CAP-709', null, { references }));
+  return null;
+}
+
+/** The open warning of an Update that names what this Cancel names, and was sent before it. */
+async function openUpdateOf(sql: Sql, cancel: CapAlert, identifier: string): Promise<WarningHead | null> {
+  for (const { msgType, sent, warningId } of await readNaming(sql, cancel, [identifier])) {
+    if (msgType !== 'Update' || warningId === null || Date.parse(sent) > Date.parse(cancel.sent)) continue;
+    const head = await readHead(sql, warningId);
+    if (head?.status === 'open') return head;
+  }
   return null;
 }
 
@@ -283,6 +327,7 @@ async function settle(
     findings: [...findings],
     warningId,
     draftId,
+    names: said ? namesOf(said) : [],
   });
   // A poller looks at what is held every minute: what is decided again as before was said, and is on record.
   if (messageId !== null && verdict !== arrival.before) {

@@ -7,7 +7,7 @@ import type { DrillClock } from '../domain/drill-clock.ts';
 import { spanMs, type Scenario } from '../domain/scenario.ts';
 import { testDatabase } from '../test/database.ts';
 import { plantSmallTree, type SmallTree } from '../test/harness/small-tree.ts';
-import { LATE_MOST_MS, playScene, type Stage } from './drill-play.ts';
+import { LATE_MOST_MS, playScene, playStory, type Stage } from './drill-play.ts';
 import { reportOfDrill } from './drill-reports.ts';
 import type { Drill } from './drills.ts';
 import { readDatabaseTree } from './rehearsal-database.ts';
@@ -147,6 +147,27 @@ test.each([
   await playScene(stage, WIND, stage.clock);
   await playScene(stage, CANCEL, stage.clock);
   expect(await warningOf(2)).toMatchObject({ status: 'expired' });
+});
+
+test('a process that dies while PostgreSQL is away begins a gap when it is there again', async () => {
+  const stage = await stageOf('expires: +60m');
+  let refusals = 2;
+  const transaction: Database['transaction'] = (work) => {
+    refusals -= 1;
+    if (refusals < 0) return own.transaction(work);
+    return Promise.reject(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }));
+  };
+  const outcome = await playStory({
+    ...stage,
+    own: { ...own, transaction },
+    stopWish: () => Promise.resolve(null),
+    still: () => Promise.resolve(true),
+    whole: () => false,
+    signal: new AbortController().signal,
+    show: () => Promise.resolve(),
+  });
+  expect([outcome, refusals]).toEqual(['process gone', -1]);
+  expect(await own.query('select from pauses where ended_at is null')).toHaveLength(1);
 });
 
 test('the report has each warning once, with the end that it had', async () => {

@@ -284,13 +284,9 @@ const TICK_MS = 250;
  * is held still: a gap has begun with the conductor's last sign.
  */
 export async function playStory(input: PlayInput): Promise<Outcome | 'process gone'> {
-  const { own, signal } = input;
+  const { signal } = input;
   while (!signal.aborted) {
     if (!(await input.still())) return 'lost';
-    if (!input.whole()) {
-      await holdStill(own);
-      return 'process gone';
-    }
     const outcome = await tick(input).catch((error: unknown) => {
       // The servers come back, or our lock is lost with them.
       if (isUnreachable(error)) return TICK_MS;
@@ -303,8 +299,12 @@ export async function playStory(input: PlayInput): Promise<Outcome | 'process go
 }
 
 /** One look: gives back the outcome, or the milliseconds to the next look. */
-async function tick(input: PlayInput): Promise<Outcome | number> {
+async function tick(input: PlayInput): Promise<Outcome | 'process gone' | number> {
   const { own, drill, clock, stopWish } = input;
+  if (!input.whole()) {
+    await holdStill(own);
+    return 'process gone';
+  }
   await showConductor(own);
   const wish = await stopWish();
   if (wish) await endAll(own, wish.reason);

@@ -127,6 +127,16 @@ describe('an actual warning that is being sent', () => {
     expect(await isActualSending(live)).toBe(false);
     await pastTriggers(live, `update warnings set kind = 'actual'`);
     expect(await isActualSending(live)).toBe(true);
+    // It gives way to nobody, whatever sign stands there.
+    await showLiveFirst(live);
+    const ring = () => ringableCells(live, { kind: 'actual', most: 9 });
+    // Mail that no worker takes moves no more, until one that lives rings its cell.
+    await live.query(`update inbox set at = at - interval '1 minute'`);
+    expect(await isActualSending(live)).toBe(false);
+    expect((await ring()).length).toBeGreaterThan(0);
+    expect(await isActualSending(live)).toBe(true);
+    await live.query(`update cells set rung_at = rung_at - interval '1 minute'`);
+    expect(await isActualSending(live)).toBe(false);
     await pastTriggers(live, `update warnings set kind = 'exercise'`);
     const { warningId, pages } = await opened(live);
     expect(await isActualSending(live)).toBe(false);
@@ -135,6 +145,7 @@ describe('an actual warning that is being sent', () => {
     expect(await isActualSending(live)).toBe(true);
     await live.query(`update pages set written_at = written_at - interval '1 minute'`);
     expect(await isActualSending(live)).toBe(false);
+    await showLiveFirst(live);
     const claimed = await claimSlice(live, pages[0] ?? 0, { serves: 'actual', most: 1, leaseMs: 1_000 });
     expect(claimed.kind).toBe('slice');
     expect(await isActualSending(live)).toBe(true);

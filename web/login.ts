@@ -168,7 +168,9 @@ const TOO_LARGE = { code: 'login-body', refusal: 'usage', sentence: 'The body is
 const NO_CODE = { code: 'login-body', refusal: 'usage', sentence: 'The body is no {"deviceCode": "…"}.' };
 
 function problem(context: Context, { code, refusal, message: sentence }: FenghuoError): Response {
-  return context.json({ error: { code, refusal, sentence } }, STATUS[refusal]);
+  const instead = refusal === 'unreachable' || refusal === 'failed';
+  const more = instead ? ' `fenghuo doctor` says more; until it works log in by a token.' : '';
+  return context.json({ error: { code, refusal, sentence: sentence + more } }, STATUS[refusal]);
 }
 
 /** By code; what else is refused is that nobody can log in right now. */

@@ -201,7 +201,5 @@ const expired = () =>
   refusal('login-expired', 'deadlinePassed', 'The log-in has run out, or was ended before. Start again.');
 
 function refusal(code: string, kind: Refusal, sentence: string): FenghuoError {
-  const instead = kind === 'unreachable' || kind === 'failed';
-  const more = instead ? ' `fenghuo doctor` says more; until it works log in by a token.' : '';
-  return new FenghuoError({ code, refusal: kind, sentence: sentence + more });
+  return new FenghuoError({ code, refusal: kind, sentence });
 }

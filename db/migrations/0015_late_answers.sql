@@ -4,6 +4,11 @@
 -- which waits for nobody; no table is rewritten.
 alter table cells add column answering text[] not null default '{}';
 
+-- Which messages of its own sender a CAP message refers to: what comes after an Update or Cancel that names it goes nowhere. Null for what
+-- the previous release took, which overtakes nothing.
+alter table cap_messages add column names text[];
+create index cap_messages_naming on cap_messages using gin (names) where msg_type in ('Update', 'Cancel');
+
 -- An actual warning is written with nothing but what was released (migration 0007 compares the words): nobody dates it back to who held
 -- posts then, hangs it into another chain, gives it an end with it, or asks nothing again of those whom a higher level concerns.
 create function guard_actual_beside() returns trigger language plpgsql as $$

@@ -12,7 +12,7 @@ const PAIR = new RegExp(`^(${NUMBER}),(${NUMBER})$`);
 const RADIUS = /^\d{1,6}(\.\d{0,12})?$/;
 
 /** PostgreSQL's indexes take 2,704 bytes for sender and identifier together; real ones have less than 200. */
-const NAME_BYTES_MOST = 1_000;
+export const NAME_BYTES_MOST = 1_000;
 
 /** Milliseconds of a CAP time; NaN where there is no such time. */
 export function instantOf(text: string): number {

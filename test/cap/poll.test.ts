@@ -258,6 +258,22 @@ it('what nobody may take yet is looked at again, and drafted once', async () => 
   expect(verdicts(await poll('/actual.atom'))).toEqual(['H-1 held']);
 });
 
+it('what is held comes after what is new, and is given up aloud after a day', async () => {
+  put('/waits.xml', { identifier: 'H-2', status: 'Actual' });
+  put('/waits.atom', atom('/waits.xml'));
+  await poll('/waits.atom');
+  put('/new.xml', { identifier: 'H-3' });
+  put('/waits.atom', atom('/new.xml', '/waits.xml'));
+  expect(verdicts(await poll('/waits.atom'))).toEqual(['H-3 issued', 'H-2 held']);
+  await database.query(
+    `update cap_entries set seen_at = seen_at - interval '25 hours' where link = '/waits.xml'`,
+  );
+  const { failed } = await poll('/waits.atom');
+  expect(failed).toMatchObject([{ link: '/waits.xml', attempts: 3, givenUp: true }]);
+  expect(failed[0]?.reason).toMatch(/^H-2 was held for a day and is given up\. .*Nobody is logged in/);
+  expect(await poll('/waits.atom')).toMatchObject({ received: [], failed: [] });
+});
+
 it('Ack and Error go to the address on file, until the server takes them', async () => {
   await database.query('delete from cap_replies');
   put('/ack.xml', { identifier: 'Q-1' });

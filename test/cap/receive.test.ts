@@ -112,10 +112,84 @@ it('an Update of something unknown here is a warning; a Cancel of it is refused'
   const update = await receive({ identifier: 'N-1', msgType: 'Update', references });
   expect(update.verdict).toBe('issued');
   expect(codes(update)).toContain('CAP-709');
-  const cancel = await receive({ identifier: 'N-2', msgType: 'Cancel', references });
+  const other = references.replace('NEVER', 'NEITHER');
+  const cancel = await receive({ identifier: 'N-2', msgType: 'Cancel', references: other });
   expect(cancel.verdict).toBe('refused');
   expect(codes(cancel)).toEqual(['CAP-714']);
+  // The Update is what became of what never came.
+  const over = await receive({ identifier: 'N-3', msgType: 'Cancel', references });
+  expect(over).toMatchObject({ verdict: 'cancelled', warningId: update.warningId });
 });
+
+const minute = (at: number) => `2026-07-09T03:0${at}:00+08:00`;
+const naming = (identifier: string) => ({ references: `weather.example,${identifier},${minute(1)}` });
+
+/** The messages whose warnings are open at the end, by the first letter of their identifiers. */
+async function standing(name: string, letters: string, parts: Record<string, Parts>): Promise<string[]> {
+  const came: { letter: string; warningId: number }[] = [];
+  for (const letter of letters) {
+    const { verdict, warningId } = await receive({ identifier: `${letter}-${name}`, ...parts[letter] });
+    if (warningId !== null && verdict !== 'cancelled') came.push({ letter, warningId });
+  }
+  const open: string[] = [];
+  for (const { letter, warningId } of came)
+    if ((await readWarning(database, warningId))?.status === 'open') open.push(letter);
+  return open;
+}
+
+it.each(['AUC', 'ACU', 'UAC', 'UCA', 'CAU', 'CUA'])(
+  'a warning, its Update and the Cancel of the first: in the order %s nothing stands',
+  async (letters) => {
+    const first = naming(`A-${letters}`);
+    const parts = {
+      A: { sent: minute(1) },
+      U: { sent: minute(2), msgType: 'Update', ...first },
+      C: { sent: minute(3), msgType: 'Cancel', ...first },
+    };
+    expect(await standing(letters, letters, parts)).toEqual([]);
+  },
+);
+
+it.each(['ARC', 'ACR', 'RAC', 'RCA', 'CAR', 'CRA'])(
+  'an Alert that only refers to a warning stands for itself: in the order %s its Cancel leaves it',
+  async (letters) => {
+    const first = naming(`A-${letters}`);
+    const parts = {
+      A: { sent: minute(1) },
+      R: { sent: minute(2), ...first },
+      C: { sent: minute(3), msgType: 'Cancel', ...first },
+    };
+    expect(await standing(letters, letters, parts)).toEqual(['R']);
+  },
+);
+
+it.each(['AUC', 'ACU'])(
+  'an Update to another hazard is a warning of its own: in the order %s it stays',
+  async (letters) => {
+    const name = `${letters}-gale`;
+    const gale = { event: '大风', headline: '区气象台发布大风红色预警信号' };
+    const parts = {
+      A: { sent: minute(1) },
+      U: { sent: minute(2), msgType: 'Update', ...gale, ...naming(`A-${name}`) },
+      C: { sent: minute(3), msgType: 'Cancel', ...naming(`A-${name}`) },
+    };
+    expect(await standing(name, letters, parts)).toEqual(['U']);
+  },
+);
+
+it.each(['AEUC', 'AECU'])(
+  'what was issued anew after the end of what it updates: in the order %s it stays',
+  async (letters) => {
+    const first = naming(`A-${letters}`);
+    const parts = {
+      A: { sent: minute(1) },
+      E: { sent: minute(2), msgType: 'Cancel', ...first },
+      U: { sent: minute(3), msgType: 'Update', ...first },
+      C: { sent: minute(4), msgType: 'Cancel', ...first },
+    };
+    expect(await standing(letters, letters, parts)).toEqual(['U']);
+  },
+);
 
 it("nobody ends another sender's warning", async () => {
   const first = await receive({ identifier: 'F-1' });
@@ -156,6 +230,16 @@ it('an Actual waits for somebody with authority, then becomes a draft, and an Ex
   expect(await count('warnings')).toBe(warnings);
   const exercise = await receive({ identifier: 'A-2' }, settings);
   expect((await readWarning(database, exercise.warningId ?? 0))?.kind).toBe('exercise');
+});
+
+it('what is held overtakes nothing: the warning that an Update names is drafted while nobody may take the Update', async () => {
+  const update = { status: 'Actual', msgType: 'Update', sent: minute(1), ...naming('W-1') };
+  expect(await receive({ identifier: 'W-2', ...update })).toMatchObject({ verdict: 'held' });
+  const drafted = await receive(
+    { identifier: 'W-1', status: 'Actual' },
+    { ...BY_HAND, draft: (joined, { content, pack }) => createDraft(joined, author, content, pack) },
+  );
+  expect(drafted.verdict).toBe('drafted');
 });
 
 it('where the author has no authority nothing is drafted, and the message waits', async () => {
