@@ -1,5 +1,6 @@
 /** A drill with something of everything on the real stack, to be compared with its rehearsal at any speed. */
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import type { Database } from '../../db/database.ts';
 import { readNow } from '../../db/drills.ts';
 import { spanMs, type Scenario } from '../../domain/scenario.ts';
@@ -114,14 +115,26 @@ async function play({ stack, drill }: PlayedDrill): Promise<void> {
 }
 
 /** The one warning of the story, compared. */
-export async function agreementIn({ stack, drill }: PlayedDrill, seed = drill.seed): Promise<DrillAgreement> {
+async function agreementIn({ stack, drill }: PlayedDrill, seed = drill.seed): Promise<DrillAgreement> {
   const [agreement] = await compareWithRehearsal(stack.database, { ...drill, seed });
   if (!agreement) throw new Error('nothing was issued');
   return agreement;
 }
 
+/** Every unit goes the way of the rehearsal but for a share that is listed, each for a reason; and not by chance: other people tell another story. */
+export async function expectAgreement(played: PlayedDrill, listedMostShare: number): Promise<void> {
+  const agreement = await agreementIn(played);
+  const { units, differing } = agreement;
+  expect(agreement).toMatchObject({ name: 'rain', units: 221 });
+  const unexplained = differing.filter(({ cause }) => cause === 'unexplained');
+  expect(unexplained, listed(agreement)).toEqual([]);
+  expect(differing.length, listed(agreement)).toBeLessThanOrEqual(units * listedMostShare);
+  const other = await agreementIn(played, played.drill.seed + 1);
+  expect(other.differing.length).toBeGreaterThan(units / 2);
+}
+
 /** Each unit that differs in a line of its own, for an assertion that shows what differs. */
-export function listed({ name, differing }: DrillAgreement): string {
+function listed({ name, differing }: DrillAgreement): string {
   const lines = differing.map(({ key, unit, cause, what }) =>
     [
       `${name} ${key} ${unit} (${cause})`,
