@@ -3,7 +3,7 @@
  * recall saves people a message, and promises nothing.
  */
 import type { RecallResult, SenderPort } from '../domain/ports.ts';
-import type { Recall, RecallStore } from '../domain/store.ts';
+import type { Recall, RecallLook, RecallStore } from '../domain/store.ts';
 
 /** Recalls of one round, and asked at once: beside them the word that a warning is over has to get through. */
 const ROUND_MOST = 200;
@@ -17,12 +17,15 @@ export function canRecall(sender: SenderPort): sender is Recaller {
   return sender.recall !== undefined;
 }
 
-/** One round; gives how many were asked for, and the moment from which to look next (0: from the beginning). */
+/** Where the first round looks from. */
+export const FROM_THE_BEGINNING: RecallLook = { seen: 0, next: null };
+
+/** One round; gives how many were asked for, and from where to look next. */
 export async function recallSome(
   { store, senders }: { store: RecallStore; senders: readonly Recaller[] },
-  since: number,
-): Promise<{ asked: number; since: number }> {
-  const next = await store.wish(since);
+  before: RecallLook,
+): Promise<{ asked: number; look: RecallLook }> {
+  const look = await store.wish(before);
   const recalls = await store.take(ROUND_MOST);
   const byId = new Map(senders.map((sender) => [sender.id, sender]));
   const results = new Map<Recall, RecallResult>();
@@ -39,5 +42,5 @@ export async function recallSome(
   await Promise.all(Array.from({ length: AT_ONCE }, askSome));
   const verdicts = recalls.map((recall) => ({ ...recall, result: results.get(recall) ?? 'unknown' }));
   if (verdicts.length > 0) await store.settle(verdicts);
-  return { asked: recalls.length, since: next };
+  return { asked: recalls.length, look };
 }

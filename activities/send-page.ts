@@ -21,7 +21,12 @@ export type SendPageDependencies = Composing & {
   /** Milliseconds of a clock that never jumps. */
   monotonic: () => number;
   pause: (ms: number) => Promise<void>;
+  /** Where the next page of the channel begins: kept by whoever sends several, left out by whoever sends one. */
+  pace?: Pace;
 };
+
+/** How many messages a slice had that took as long as a slice should. */
+export type Pace = { most: number };
 
 export type SendPageResult = {
   ended: boolean;
@@ -52,7 +57,8 @@ export async function sendPage(dependencies: SendPageDependencies, pageId: numbe
   const { store, channel, monotonic, serves } = dependencies;
   const until = monotonic() + TIME_BOX_MS;
   const leaseMs = channel.messageTimeoutMs + LEASE_MARGIN_MS;
-  let most = SLICE_FIRST;
+  const pace = dependencies.pace ?? freshPace();
+  let most = pace.most;
   let sent = 0;
   for (const slice of await store.abandoned(pageId, serves)) await store.settle(abandonedAsUnknown(slice));
   while (monotonic() < until) {
@@ -72,11 +78,19 @@ export async function sendPage(dependencies: SendPageDependencies, pageId: numbe
     const settlements = await sendSlice(dependencies, slice, { claimedAt, stopAt });
     await settleWithin(dependencies, settled(slice, settlements), claimedAt + leaseMs);
     sent += settlements.filter((settlement) => settlement.outcome === 'handed off').length;
+    const tookMs = monotonic() - claimedAt;
+    most = nextSliceSize(slice.deliveries.length, tookMs);
+    // A few messages that took a moment say nothing of how many would have gone.
+    if (slice.deliveries.length >= pace.most || tookMs > SLICE_MS) pace.most = most;
     // Below red each slice makes room: a red page waits for nothing but the slice that is being sent.
     if (slice.warning.level !== 'red') break;
-    most = nextSliceSize(slice.deliveries.length, monotonic() - claimedAt);
   }
   return { ended: false, againInMs: 0, sent };
+}
+
+/** The pace of a channel of which nothing is known yet. */
+export function freshPace(): Pace {
+  return { most: SLICE_FIRST };
 }
 
 function nextSliceSize(size: number, tookMs: number): number {

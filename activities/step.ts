@@ -36,6 +36,13 @@ const LETTERS_MAX = 1_000;
  * through the inbox, at twice the cost; a district of 5,500 units opens within one step of about a second.
  */
 const LETTERS_WITHIN_MAX = 12_000;
+/**
+ * A cell rests twice as long as its step took before it takes mail or deadlines that came meanwhile: beside the fixed cost of a step, and
+ * of the pages it opens, many letters cost hardly more than one. Alone that is some hundredths of a second; where everything waits
+ * for the processor the steps become fewer and larger by themselves (docs/adr/0035). What ends a warning waits for no rest.
+ */
+const REST_FACTOR = 2;
+const REST_MS_MAX = 5_000;
 const RETRIES_MAX = 2_000;
 const OPEN_PAGES_MAX = 64;
 const RANK_MAX = 32_767;
@@ -92,6 +99,7 @@ export async function stepCell(
     const left = await leave(tx, cell, {
       ...{ ended, notices, answering },
       took: turn.result.taken.length,
+      full: mail.length === LETTERS_MAX || turn.result.letters.length > 0,
     });
     return { ...left, tiers: input.withCounts ? await tx.countTiers() : null };
   });
@@ -332,7 +340,14 @@ async function appendStep(tx: StepTransaction, result: TurnResult, ended: string
 async function leave(
   tx: StepTransaction,
   cell: LockedCell,
-  input: { ended: Ending | null; notices: Notices; answering: readonly string[]; took: number },
+  input: {
+    ended: Ending | null;
+    notices: Notices;
+    answering: readonly string[];
+    took: number;
+    /** More letters were there than one step takes. */
+    full: boolean;
+  },
 ): Promise<Omit<StepResult, 'tiers'>> {
   const rest = await tx.rest(OPEN_PAGES_MAX);
   const noticesWritten = input.notices === 'written';
@@ -345,19 +360,21 @@ async function leave(
     !rest.unended &&
     rest.openPages.length === 0 &&
     rest.nextRetry === null;
-  const more =
-    rest.mail || (input.ended !== null && rest.nextRetry !== null) || (input.ended !== null && rest.unended);
+  const over = input.ended !== null;
+  const more = (rest.mail && (over || input.full)) || (over && (rest.nextRetry !== null || rest.unended));
   const expiry = input.ended ? null : cell.warning.expiresAt;
   const waits = input.notices === 'after the chain' || input.answering.length > 0;
   const chain = waits ? cell.now + CHAIN_LOOK_MS : null;
   const due = [rest.nextDeadline, rest.nextRetry, expiry, chain].filter((at) => at !== null);
   const nextDeadline = due.length > 0 ? Math.min(...due) : null;
-  await tx.leave({ nextDeadline, closed, noticesWritten, answering: input.answering });
+  const ringAfter = rest.now + (over ? 0 : Math.min(REST_FACTOR * (rest.now - cell.now), REST_MS_MAX));
+  await tx.leave({ nextDeadline, ringAfter, closed, noticesWritten, answering: input.answering });
+  const next = rest.mail ? rest.now : nextDeadline;
   return {
     known: true,
     closed,
     more,
-    nextInMs: nextDeadline === null ? null : Math.max(0, Math.ceil(nextDeadline - cell.now)),
+    nextInMs: next === null ? null : Math.max(0, Math.ceil(Math.max(next, ringAfter) - rest.now)),
     openPages: rest.openPages,
     took: input.took,
   };

@@ -12,6 +12,7 @@ import type {
   OpenPage,
   TierCount,
 } from '../domain/store.ts';
+import { FIRST_WORDS } from '../domain/pages.ts';
 import { messageOrder } from '../domain/unit.ts';
 import { joinJson, jsonTexts, type Sql } from './database.ts';
 import { PAUSED } from './pauses.ts';
@@ -155,8 +156,9 @@ export async function cellRest(sql: Sql, cellId: number, pagesMost: number): Pro
     next_deadline: number | null;
     next_retry: number | null;
     unended: boolean;
+    now: number;
   }>(
-    `select
+    `select floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now,
        exists (select from inbox where cell_id = $1) as mail,
        (select extract(epoch from min(next_at)) * 1000 from unit_states where cell_id = $1 and not ${PAUSED})::float8
          as next_deadline,
@@ -167,8 +169,9 @@ export async function cellRest(sql: Sql, cellId: number, pagesMost: number): Pro
   );
   const openPages = await sql.query<OpenPage>(
     `select id as "pageId", channel, size, purpose, step from pages
-     where cell_id = $1 and ended_at is null order by purpose = 'household', id limit $2`,
-    [cellId, pagesMost],
+     where cell_id = $1 and ended_at is null
+     order by purpose = 'household', step = 0 and purpose = any($3) desc, id limit $2`,
+    [cellId, pagesMost, FIRST_WORDS],
     'open-pages',
   );
   return {
@@ -177,6 +180,7 @@ export async function cellRest(sql: Sql, cellId: number, pagesMost: number): Pro
     nextRetry: rest?.next_retry ?? null,
     unended: rest?.unended ?? false,
     openPages,
+    now: rest?.now ?? 0,
   };
 }
 
@@ -195,11 +199,11 @@ export async function countCellTiers(sql: Sql, cellId: number): Promise<TierCoun
 export async function leaveCell(sql: Sql, cellId: number, input: CellLeft): Promise<void> {
   await sql.query(
     `update cells set stepped_at = clock_timestamp(), steps = steps + 1,
-       next_deadline = to_timestamp($2::float8 / 1000),
+       next_deadline = to_timestamp($2::float8 / 1000), ring_after = to_timestamp($6::float8 / 1000),
        status = case when $3 then 'closed' else 'open' end,
        notices_written = $4, answering = $5
      where id = $1`,
-    [cellId, input.nextDeadline, input.closed, input.noticesWritten, input.answering],
+    [cellId, input.nextDeadline, input.closed, input.noticesWritten, input.answering, input.ringAfter],
     'leave-cell',
   );
 }

@@ -126,21 +126,20 @@ export async function copySnapshot(
        from ${from('duties')} d join concerned on concerned.id = d.unit_id where d.until_at > now();
        create temp table told on commit drop as
        select h.* from ${from('households')} h join concerned on concerned.id = h.unit_id;
+       create temp table involved on commit drop as
+       select person_id from held union select person_id from rostered;
        create temp table addressed on commit drop as
-       select c.* from ${from('person_channels')} c
-       where exists (select from held where held.person_id = c.person_id)
-         or exists (select from rostered where rostered.person_id = c.person_id);
+       select c.* from ${from('person_channels')} c join involved using (person_id);
        create temp table made_up on commit drop as
        select kind, address, row_number() over () as n
        from (select ${KIND} as kind, address from addressed union select ${KIND}, address from told) known;
-       analyze held, rostered, told, addressed, made_up`,
+       analyze held, rostered, involved, told, addressed, made_up`,
     );
     const people = await count(
       sql,
       `insert into people (id, reference, name, language, synthetic) overriding system value
        select p.id, case when ${LIKE_AN_ADDRESS} then 'drill ' || p.id else p.reference end, p.name, p.language, true
-       from ${from('people')} p where exists (select from held where held.person_id = p.id)
-         or exists (select from rostered where rostered.person_id = p.id)`,
+       from ${from('people')} p join involved on involved.person_id = p.id`,
     );
     const addresses = await count(
       sql,

@@ -24,7 +24,7 @@ const MOVES_WITHIN = '2 seconds';
 
 /**
  * True while an actual warning is being sent, in the live schema: it has pages of which something moves, or mail for a cell that was
- * written just now or whose cell a worker rings or steps. Mail that no worker takes lies there for as long as none is started.
+ * written just now or whose cell a worker rings or steps, or rests from a step. Mail that no worker takes lies there for as long as none is started.
  */
 export async function isActualSending(live: Sql): Promise<boolean> {
   const [row] = await live.query<{ sending: boolean }>(
@@ -32,7 +32,7 @@ export async function isActualSending(live: Sql): Promise<boolean> {
      select exists (
        select from mailed m join cells c on c.id = m.cell_id join warnings w on w.id = c.warning_id
        where w.kind = 'actual' and (
-         greatest(c.rung_at, c.stepped_at) > clock_timestamp() - interval '${MOVES_WITHIN}'
+         greatest(c.rung_at, c.stepped_at, c.ring_after) > clock_timestamp() - interval '${MOVES_WITHIN}'
          or exists (select from inbox i where i.cell_id = c.id
            and i.at > clock_timestamp() - interval '${MOVES_WITHIN}')))
      or exists (

@@ -2,15 +2,13 @@
  * Pauses: by somebody's word everything stands still until it is resumed. While one is open no page is claimed and no timer of
  * a unit is due; its end moves the timers by what the pause took of them, so that no deadline passes meanwhile.
  */
+import { UNMOVED_TIMERS } from '../domain/unit.ts';
 import type { Sql } from './database.ts';
 
 export type Pause = { by: string; reason: string; since: number };
 
 /** True while everything stands still: for the statements that claim and look at timers. */
 export const PAUSED = '(exists (select from pauses where ended_at is null))';
-
-/** A digest tells of what has happened already: where its time came in a pause, it goes when the pause ends. */
-const UNMOVED_TIMERS = ['digestAt'];
 
 const MS = (instant: string) => `floor(extract(epoch from ${instant}) * 1000)::float8`;
 
@@ -57,8 +55,8 @@ export async function lockOpenCells(sql: Sql): Promise<void> {
 }
 
 /**
- * Moves the timers of all units that still wait by what the pause took of their time: all of it, or of a unit that was opened
- * within it the rest. Each cell's audit says so, and each cell is due now, so that its workflow looks again.
+ * Moves the timers of all units that still wait by what the pause took of their time, as `movedByPause` in domain/unit.ts does. Each
+ * cell's audit says so, and each cell is due now, so that its workflow looks again.
  */
 export async function moveTimers(sql: Sql, pause: { since: number; until: number }): Promise<void> {
   await sql.query(

@@ -3,7 +3,8 @@
  * What to ask for back is worked out from deliveries and receipts, so a worker that dies forgets nothing.
  */
 import type { WarningKind } from '../domain/kinds.ts';
-import type { Recall, RecallStore, RecallVerdict } from '../domain/store.ts';
+import type { Recall, RecallLook, RecallStore, RecallVerdict } from '../domain/store.ts';
+import { tableWriters } from './audit-facts.ts';
 import type { Database, Sql } from './database.ts';
 import { insertReceipts } from './receipts.ts';
 
@@ -13,20 +14,16 @@ const QUEUED_HOURS_MOST = 10;
 /** A claim that saw its warning open may commit a moment after the end did, and settles within its lease. */
 const SETTLED_AFTER_SECONDS = 60;
 
-/** Answers become visible at their commit, and a statement ends within 15 s: those of so long are looked at again. */
-const SEEN_AGAIN_SECONDS = 30;
-
 /** What a sender does not say is asked so often, this far apart; a message that goes out meanwhile needs no more asking. */
 const TRIES_MOST = 5;
 const AGAIN_SECONDS = 2;
 
 /** `senders` are the ids of those that can take something back; warnings of the other kind are left alone. */
-export function createRecallStore(
-  database: Database,
-  input: { serves: WarningKind; senders: readonly string[] },
-): RecallStore {
+type Serving = { serves: WarningKind; senders: readonly string[] };
+
+export function createRecallStore(database: Database, input: Serving): RecallStore {
   return {
-    wish: (since) => database.transaction((sql) => wishRecalls(sql, { ...input, since })),
+    wish: (before) => database.transaction((sql) => look(sql, input, before)),
     take: (most) => takeDueRecalls(database, { ...input, most }),
     settle: (verdicts) => database.transaction((sql) => settleRecalls(sql, verdicts, input.serves)),
   };
@@ -40,48 +37,71 @@ const QUEUED = `d.outcome = 'handed off' and d.sender = any($2::text[]) and d.pr
   and not exists (select from recalls x where x.delivery_id = d.id and x.attempt = d.attempt)`;
 
 /**
- * Writes down what should be asked for back and is not yet: of warnings that have ended everything but the word that they have; of open
- * ones first messages to units that have answered since `since`. Messages that speak for more, for a person of several units or of
- * several warnings, go out. Gives the moment from which to look next.
+ * Looks at each answer about twice, a second apart, so that most messages that were on their way to their sender are found too, and again
+ * at what was stored by whoever had not committed then.
  */
-async function wishRecalls(
-  sql: Sql,
-  input: { serves: WarningKind; senders: readonly string[]; since: number },
-): Promise<number> {
-  const [row] = await sql.query<{ since: number }>(
-    `with now as materialized (select clock_timestamp() as at),
-     ended as materialized (
+async function look(sql: Sql, input: Serving, before: RecallLook): Promise<RecallLook> {
+  const [newest] = await sql.query<{ id: number }>(
+    'select coalesce(max(id), 0)::float8 as id from answers',
+    [],
+    'newest-answer',
+  );
+  const writers = await tableWriters(sql, ['answers']);
+  await wishForEnded(sql, input);
+  await wishForAnswered(sql, input, before.seen);
+  const gone = before.next?.writers.every((writer) => !writers.includes(writer)) ?? true;
+  if (!gone) return before;
+  return { seen: before.next?.seen ?? before.seen, next: { seen: newest?.id ?? 0, writers } };
+}
+
+/** Of warnings that have ended, everything but the word that they have is asked for back. */
+async function wishForEnded(sql: Sql, input: Serving): Promise<void> {
+  await sql.query(
+    `with ended as materialized (
        select w.id, w.ended_at, case when w.status = 'open' then 'expired' else w.status end as because from warnings w
        where w.kind = $1 and (w.status <> 'open' or w.expires_at <= clock_timestamp())
          and coalesce(w.ended_at, w.expires_at) > clock_timestamp() - interval '${QUEUED_HOURS_MOST} hours'
          and not exists (select from recalled_warnings x where x.warning_id = w.id)),
-     needless as (
-       select d.id, d.attempt, d.sender, d.provider_id, e.because from ended e join deliveries d on d.warning_id = e.id
-       where d.purpose not in ('cancel notice', 'change notice') and ${QUEUED}
-       union
-       select d.id, d.attempt, d.sender, d.provider_id, 'answered' from warnings w
-       join lateral (
-         select distinct on (a.unit_id) a.unit_id, a.kind, a.at from answers a
-         where a.warning_id = w.id and a.household_id is null and a.at > to_timestamp($3::float8 / 1000)
-         order by a.unit_id, a.at desc, a.kind = 'cannot act' desc) said on said.kind <> 'cannot act'
-       join deliveries d on d.warning_id = w.id and d.unit_id = said.unit_id and d.audience = 'people' and d.purpose = 'rung'
-       where w.kind = $1 and w.status = 'open' and w.expires_at > clock_timestamp() and ${QUEUED}
-         and not exists (select from combined c where c.into_id = d.id)
-         and not exists (select from message_keys k where k.warning_id = w.id and k.person_id = d.recipient_id)),
-     wished as (
-       insert into recalls (delivery_id, attempt, sender, provider_id, because)
-       select id, attempt, sender, provider_id, because from needless order by 1, 2 on conflict do nothing),
      looked_through as (
        insert into recalled_warnings (warning_id) select e.id from ended e
        where e.ended_at < clock_timestamp() - interval '${SETTLED_AFTER_SECONDS} seconds' and not exists (
          select from pages p join claims k on k.page_id = p.id
          where p.warning_id = e.id and k.settled_at is null and k.lease_until > clock_timestamp() - interval '1 minute')
        on conflict do nothing)
-     select (extract(epoch from at - interval '${SEEN_AGAIN_SECONDS} seconds') * 1000)::float8 as since from now`,
-    [input.serves, input.senders, input.since],
-    'wish-recalls',
+     insert into recalls (delivery_id, attempt, sender, provider_id, because)
+       select d.id, d.attempt, d.sender, d.provider_id, e.because from ended e join deliveries d on d.warning_id = e.id
+       where d.purpose not in ('cancel notice', 'change notice') and ${QUEUED}
+       order by 1, 2 on conflict do nothing`,
+    [input.serves, input.senders],
+    'wish-recalls-ended',
   );
-  return row?.since ?? input.since;
+}
+
+/**
+ * Of open warnings, first messages to units with an answer behind the number `seen` are asked for back. Messages that speak for more, for
+ * a person of several units or of several warnings, go out.
+ *
+ * Answers are found by their numbers, and deliveries unit by unit (`offset 0`): joined in one piece, planned while a warning had hardly a
+ * delivery, this read all deliveries of a city each second, half a processor where nothing was to be recalled (docs/adr/0035).
+ */
+async function wishForAnswered(sql: Sql, input: Serving, seen: number): Promise<void> {
+  await sql.query(
+    `with said as materialized (
+       select distinct on (warning_id, unit_id) warning_id, unit_id, kind from answers
+       where id > $3::bigint and household_id is null
+       order by warning_id, unit_id, at desc, kind = 'cannot act' desc)
+     insert into recalls (delivery_id, attempt, sender, provider_id, because)
+       select d.id, d.attempt, d.sender, d.provider_id, 'answered' from said
+       join warnings w on w.id = said.warning_id and w.kind = $1 and w.status = 'open' and w.expires_at > clock_timestamp()
+       cross join lateral (
+         select * from deliveries d where d.warning_id = said.warning_id and d.unit_id = said.unit_id offset 0) d
+       where said.kind <> 'cannot act' and d.audience = 'people' and d.purpose = 'rung' and ${QUEUED}
+         and not exists (select from combined c where c.into_id = d.id)
+         and not exists (select from message_keys k where k.warning_id = said.warning_id and k.person_id = d.recipient_id)
+       order by 1, 2 on conflict do nothing`,
+    [input.serves, input.senders, seen],
+    'wish-recalls-answered',
+  );
 }
 
 /** Takes recalls that are due, each for one try: whoever takes them does not come back counts as not said. */

@@ -1,6 +1,6 @@
 /** What a replay of a warning reads: its units, what its steps took, and the states they left. */
 import type { Channel } from '../domain/rules.ts';
-import type { RecordedLetter } from '../domain/step-record.ts';
+import type { StepRecord } from '../domain/rehearsal/replay.ts';
 import type { UnitState } from '../domain/unit.ts';
 import type { Sql } from './database.ts';
 import { expand, type StoredState } from './units.ts';
@@ -17,13 +17,10 @@ export async function readWarnedUnits(
   );
 }
 
-/** The lines of the audit that steps wrote, in the order of their commits as far as one needs another's letters. */
-export async function readStepRecords(
-  sql: Sql,
-  warningId: number,
-): Promise<{ now: number; letters: RecordedLetter[] }[]> {
+/** The lines of the audit that steps and pauses wrote, in the order of their commits as far as one needs another's letters. */
+export async function readStepRecords(sql: Sql, warningId: number): Promise<StepRecord[]> {
   return sql.query(
-    `select floor(extract(epoch from a.at) * 1000)::float8 as now, a.body->'letters' as letters
+    `select floor(extract(epoch from a.at) * 1000)::float8 as now, a.body->'letters' as letters, a.body->'paused' as paused
      from audit a join cells c on c.id = a.cell_id where c.warning_id = $1 and a.kind = 'step' order by a.id`,
     [warningId],
   );

@@ -69,7 +69,7 @@ export async function skipLostIds(sql: Sql): Promise<void> {
 /** Lets every open cell be rung at once. Gives back of how many warnings they are. */
 export async function ringOpenCells(sql: Sql): Promise<number> {
   const rows = await sql.query<{ warning_id: number }>(
-    `update cells set rung_at = null, stepped_at = null where status = 'open' returning warning_id`,
+    `update cells set rung_at = null, ring_after = null, stepped_at = null where status = 'open' returning warning_id`,
   );
   return new Set(rows.map((row) => row.warning_id)).size;
 }

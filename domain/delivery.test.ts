@@ -70,6 +70,13 @@ describe('what follows from an attempt', () => {
     expect(consequence({ outcome: one }, attempt, RETRY)).toEqual(expected);
   });
 
+  test('what nobody tried for want of time goes in a second, however often, whatever the rule pack says of providers', () => {
+    for (const attempt of [1, 4, 40])
+      expect(consequence({ outcome: 'later', reason: 'out-of-time' }, attempt, RETRY, 60)).toEqual({
+        ...{ kind: 'retry', afterMs: 1_000, possibleDuplicate: false },
+      });
+  });
+
   test('any run of outcomes comes to rest within the attempts that the rules allow', () => {
     const retry = fc.record({
       laterMs: fc.array(fc.integer({ min: 1, max: 600_000 }), { minLength: 1, maxLength: 5 }),

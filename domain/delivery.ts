@@ -64,7 +64,7 @@ export function consequence(
       return { kind: 'nothing' };
     case 'later': {
       if (attempt >= (rule?.attemptsMost ?? retry.attemptsMost)) return { kind: 'exhausted' };
-      const afterMs = retry.laterMs[Math.min(attempt, retry.laterMs.length) - 1] ?? 0;
+      const afterMs = rule?.afterMs ?? retry.laterMs[Math.min(attempt, retry.laterMs.length) - 1] ?? 0;
       const leastMs = Math.ceil((rule?.afterMsLeast ?? 0) / speed);
       return { kind: 'retry', afterMs: Math.max(afterMs, leastMs), possibleDuplicate: false };
     }

@@ -15,6 +15,8 @@ type Class = {
   attemptsMost?: number;
   /** The next attempt comes no earlier, whatever the rule pack says; at the speed of life. */
   afterMsLeast?: number;
+  /** The next attempt comes then, at whatever speed: the rule pack's waiting is for providers, and this was none's doing. */
+  afterMs?: number;
   /** The ladder does not wait for the next attempt: the next rung begins meanwhile. */
   meanwhile?: true;
   /** This sender provably did not take the message: another sender of the channel may take it in the same attempt. */
@@ -47,8 +49,11 @@ const CLASSES = {
   // RFC 5321 section 4.5.4.1: a greylisting server wants to see time pass.
   greylisted: { outcome: 'later', afterMsLeast: MINUTE_MS },
   'mailbox-full': { outcome: 'later', attemptsMost: 2, afterMsLeast: MINUTE_MS },
-  /** Our own doing, and nothing was tried: behind a limited rate it may happen any number of times. */
-  'out-of-time': { outcome: 'later', attemptsMost: Infinity },
+  /**
+   * Our own doing, and nothing was tried: behind a limited rate it may happen any number of times. Beside two drills on two cores the
+   * last 250 of an actual warning's 4,700 first messages came 38 s after its issue, 30 s of them by the rule pack's waiting.
+   */
+  'out-of-time': { outcome: 'later', attemptsMost: Infinity, afterMs: 1_000 },
   'merge-pending': { outcome: 'later' },
   /** The rule pack's limit of messages to one person is reached for now. */
   'person-throttled': { outcome: 'later', attemptsMost: Infinity },

@@ -77,11 +77,15 @@ export type CellRest = {
   nextRetry: Instant | null;
   unended: boolean;
   openPages: OpenPage[];
+  /** PostgreSQL's clock. */
+  now: Instant;
 };
 
 /** What a step writes of its cell, as the last thing. */
 export type CellLeft = Pick<LockedCell, 'noticesWritten' | 'answering'> & {
   nextDeadline: Instant | null;
+  /** No ring before this instant, unless the warning ends. */
+  ringAfter: Instant;
   closed: boolean;
 };
 
@@ -327,9 +331,15 @@ export type Recall = {
 
 export type RecallVerdict = Recall & { result: RecallResult };
 
+/**
+ * How far the answers have been looked through: all up to a number; and up to which more, once those who were storing answers then are
+ * gone, because they may commit lower numbers than can be seen.
+ */
+export type RecallLook = { seen: number; next: { seen: number; writers: readonly string[] } | null };
+
 export type RecallStore = {
-  /** Writes down what became needless since a moment of PostgreSQL's clock in milliseconds; gives the next such moment. */
-  wish(since: number): Promise<number>;
+  /** Writes down what became needless since an earlier look; gives this one. */
+  wish(before: RecallLook): Promise<RecallLook>;
   /** Takes so many that are due; nobody else does for a while. */
   take(most: number): Promise<Recall[]>;
   settle(verdicts: readonly RecallVerdict[]): Promise<void>;

@@ -209,10 +209,34 @@ const NO_TIMERS: Timers = {
   doorAt: null,
 };
 
+const TIMERS = Object.keys(NO_TIMERS) as (keyof Timers)[];
+
 /** When the unit next needs a `deadline` message; null where nothing is due. */
 export function nextDeadline(unit: UnitState): Instant | null {
-  const due = Object.values(unit.timers).filter((at): at is Instant => at !== null);
-  return due.length > 0 ? Math.min(...due) : null;
+  // Asked after every transition: a list of the timers would be made each time.
+  let next: Instant | null = null;
+  for (const name of TIMERS) {
+    const at = unit.timers[name];
+    if (at !== null && (next === null || at < next)) next = at;
+  }
+  return next;
+}
+
+/** A digest tells of what has happened already: where its time came in a pause, it goes when the pause ends. */
+export const UNMOVED_TIMERS: readonly (keyof Timers)[] = ['digestAt'];
+
+/**
+ * The unit with its timers later by what a pause took of their time: all of it, or of a unit that was opened within it the rest. The
+ * replay of a record moves them so; db/pauses.ts does it to all units at once.
+ */
+export function movedByPause(unit: UnitState, { from, until }: { from: Instant; until: Instant }): UnitState {
+  if (unit.ended !== null) return unit;
+  const lost = until - Math.max(from, unit.openedAt ?? 0);
+  const moved = Object.entries(unit.timers).map(([name, at]) => [
+    name,
+    at === null || UNMOVED_TIMERS.includes(name as keyof Timers) ? at : at + lost,
+  ]);
+  return { ...unit, timers: Object.fromEntries(moved) as Timers };
 }
 
 const ORDER: readonly Message['kind'][] = [

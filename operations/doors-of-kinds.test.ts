@@ -1,6 +1,7 @@
 /** What comes in by the doors of one kind counts for no warning of the other: replies, keys, receipts, and what was asked for back. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Database } from '../db/database.ts';
+import { FROM_THE_BEGINNING } from '../activities/recall.ts';
 import { createRecallStore } from '../db/recalls.ts';
 import { answerNumber, recipientName } from '../domain/links.ts';
 import { KINDS, type WarningKind } from '../domain/kinds.ts';
@@ -140,7 +141,7 @@ describe.each(KINDS)('of an %s warning', (kind) => {
       [warningId],
     );
     const store = (serves: WarningKind) => createRecallStore(database, { serves, senders: ['sms-gateway'] });
-    await store(kind).wish(0);
+    await store(kind).wish(FROM_THE_BEGINNING);
     expect(await store(OTHER[kind]).take(1_000)).toEqual([]);
     expect((await store(kind).take(1_000)).map((recall) => recall.deliveryId)).toContain(deliveryId);
   });

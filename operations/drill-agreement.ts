@@ -46,8 +46,6 @@ export async function compareWithRehearsal(own: Database, input: CastInput): Pro
     const stories = rehearsed[place];
     if (warningId === undefined || !stories) continue;
     const played = await readStories(own, warningId, input);
-    // A gap moves timers without a letter: behind one the record cannot be played again, and says nothing of rungs.
-    if (input.gaps?.length) for (const story of [...stories.values(), ...played.values()]) story.rungs = [];
     const units = neighbourhood(stage).filter(({ unitId }) => stories.has(unitId) || played.has(unitId));
     const agreement = agreementOf(units, stories, played, TOLERANCE_MS * input.speed);
     const differing = agreement.differing.map((difference) => ({

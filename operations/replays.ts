@@ -11,10 +11,7 @@ export type WarningReplay = {
   differing: { unitId: UnitId; stored: UnitState; replayed: UnitState | null }[];
 };
 
-/**
- * The replay of a warning, by its frozen rules. A pause moves timers without a letter, so that a warning that was paused differs from
- * then on. Throws where there is no such warning.
- */
+/** The replay of a warning, by its frozen rules. Throws where there is no such warning. */
 export async function replayWarning(database: Database, warningId: number): Promise<WarningReplay> {
   const warning = await requireWarning(database, warningId);
   const units = await readWarnedUnits(database, warning.areaIds);

@@ -17,6 +17,16 @@ import type { TemporalBinary } from './temporal-binary.ts';
 const searchAttributes = ['FenghuoWarning', 'FenghuoLevel', 'FenghuoKind', 'FenghuoDivision'];
 const keywordType = 2;
 
+/**
+ * Before 1.31 priorities of pages hold only with the new matcher; and in several partitions, as is the default, a red page can wait behind
+ * blue ones of another partition.
+ */
+const matching = [
+  'matching.useNewMatcher=true',
+  'matching.numTaskqueueReadPartitions=1',
+  'matching.numTaskqueueWritePartitions=1',
+];
+
 const connectTimeoutMs = 5_000;
 const namespaceDeadlineMs = 30_000;
 const retentionMs = 3 * 24 * 3600 * 1000;
@@ -51,11 +61,7 @@ export function temporalPlan(input: { instance: Instance; binary: TemporalBinary
           ...['--namespace', namespace, '--log-level', 'error'],
           // The write-ahead log halves the disk waits of a commit; FULL makes each commit survive a power cut.
           ...['--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=FULL'],
-          // In several partitions, as is the default, a red page can wait behind blue ones of another partition.
-          ...['Read', 'Write'].flatMap((way) => [
-            '--dynamic-config-value',
-            `matching.numTaskqueue${way}Partitions=1`,
-          ]),
+          ...matching.flatMap((setting) => ['--dynamic-config-value', setting]),
           ...(input.ui ? ['--ui-port', String(uiPort(port))] : ['--headless']),
           ...searchAttributes.flatMap((attribute) => ['--search-attribute', `${attribute}=Keyword`]),
         ],

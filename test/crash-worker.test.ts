@@ -8,7 +8,7 @@ let site: CrashSite;
 beforeAll(async () => {
   site = await startCrashSite({
     purpose: 'crash-worker',
-    shape: { townships: 5, villagesPerTownship: 4, groupsPerVillage: 6, householdsPerGroup: 30 },
+    shape: { townships: 5, villagesPerTownship: 4, groupsPerVillage: 6, householdsPerGroup: 40 },
     model: { neverAnswersShare: 0.2 },
   });
 });
@@ -18,8 +18,8 @@ afterEach(() => site.setFaults({}));
 /** A real minute of the ladder in a second; a lease lasts as long as ever. */
 const SPEED = 60;
 
-/** Each township has more households than this. */
-const PLANNED_LEAST = 500;
+/** Each township has more households than this; a slice has 500 messages at most. */
+const PLANNED_LEAST = 900;
 
 type Hit = { warningId: number; kill: Kill };
 const hits = new Map<string, Hit>();
@@ -77,6 +77,7 @@ it('is killed right after the commit of outcomes', async () => {
 it('is killed right after the commit of a step, before anything was claimed', async () => {
   // A lock that claims wait for holds the worker at this very point.
   const { warningId, kill } = await site.database.transaction(async (sql): Promise<Hit> => {
+    await sql.query(`set local idle_in_transaction_session_timeout = '40s'`);
     await sql.query('lock table claims in share row exclusive mode');
     const warningId = await site.issue({ area: '乡4', speed: SPEED });
     await site.moment(

@@ -135,7 +135,7 @@ describe('an actual warning that is being sent', () => {
     expect(await isActualSending(live)).toBe(false);
     expect((await ring()).length).toBeGreaterThan(0);
     expect(await isActualSending(live)).toBe(true);
-    await live.query(`update cells set rung_at = rung_at - interval '1 minute'`);
+    await live.query(`update cells set rung_at = rung_at - interval '1 minute', ring_after = null`);
     expect(await isActualSending(live)).toBe(false);
     await pastTriggers(live, `update warnings set kind = 'exercise'`);
     const { warningId, pages } = await opened(live);

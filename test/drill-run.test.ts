@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loginUrl } from '../cli/drill-environment.ts';
 import { openDatabase, type Database } from '../db/database.ts';
 import { readyRole } from '../db/drill-schema.ts';
+import { replayWarning } from '../operations/replays.ts';
 import { isAlive } from '../runtime/processes.ts';
 import { openDrillSite, type DrillSite, type Ran, type Row } from './harness/drill-site.ts';
 
@@ -117,6 +118,29 @@ describe('two drills at once, of which one is killed and resumed', () => {
     expect((await answered(whole)).length).toBeGreaterThan(6);
     expect((await answered(whole)).map(({ name }) => name)).not.toContain('村二');
     expect(await answered(torn)).toEqual(await answered(whole));
+  });
+
+  it('its record can be played again across the gap, and says how it agrees with its rehearsal', async () => {
+    const own = openDatabase({
+      url: process.env['DATABASE_URL'] ?? '',
+      schema: torn.schema ?? '',
+      asOwner: true,
+    });
+    try {
+      for (const warningId of [1, 2, 3]) {
+        const { replayed, differing } = await replayWarning(own, warningId);
+        expect(differing, `W${warningId}`).toEqual([]);
+        expect(replayed.unexplained, `W${warningId}`).toEqual([]);
+        expect(replayed.units.size, `W${warningId}`).toBeGreaterThan(0);
+      }
+    } finally {
+      await own.close();
+    }
+    // At 600 times the speed of life nothing is as rehearsed: 1 where something has no explanation.
+    const agreed = await drill('agree', torn.id, '--json').done;
+    expect([0, 1]).toContain(agreed.code);
+    const { warnings } = JSON.parse(agreed.stdout) as { warnings: { units: number }[] };
+    expect(warnings.length).toBe(3);
   });
 
   it('the gap is on record, and the story went on behind it where it had stopped', async () => {

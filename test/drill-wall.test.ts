@@ -253,7 +253,7 @@ describe('rows of a drill', () => {
     });
     await site.database.query(copied, ['exercise']);
     // Nobody rings the cells, and the pages wait to be sent: they are for the live worker alone.
-    const asThey = { warning_areas: {}, cells: { rung_at: 'infinity' }, pages: { ended_at: null } };
+    const asThey = { warning_areas: {}, cells: { ring_after: 'infinity' }, pages: { ended_at: null } };
     for (const [table, waiting] of Object.entries(asThey)) {
       await site.database.query(
         `insert into ${table} overriding system value select (jsonb_populate_record(r, $1)).* from ${schema}.${table} r`,
@@ -346,7 +346,7 @@ describe('variables that were swapped', () => {
     const asThey = {
       warnings: {},
       warning_areas: {},
-      cells: { rung_at: 'infinity' },
+      cells: { ring_after: 'infinity' },
       pages: { ended_at: null },
     };
     for (const [table, waiting] of Object.entries(asThey)) {

@@ -6,7 +6,7 @@ import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { cancelWarning, issueWarning } from '../operations/warnings.ts';
 import { waitUntil } from '../runtime/processes.ts';
-import { status } from '../workflows/cell.ts';
+import { doorbell, status } from '../workflows/cell.ts';
 import { plantSmallTree } from './harness/small-tree.ts';
 import { broken, startStack, type Stack } from './harness/stack.ts';
 
@@ -98,7 +98,9 @@ it('makes good a doorbell that was lost: the mail is noticed long before a cell 
   );
   // The ringer marks a cell when it rings: a mark without a signal is a bell that nobody heard.
   await stack.database.query(
-    `with lost as (update cells set rung_at = clock_timestamp() where warning_id = $1 returning id, unit_id)
+    `with lost as (
+       update cells set rung_at = clock_timestamp(), ring_after = clock_timestamp() + interval '5 seconds'
+       where warning_id = $1 returning id, unit_id)
      insert into inbox (cell_id, unit_id, priority, body)
      select lost.id, lost.unit_id, 2, '{"kind":"deadline"}'::json from lost`,
     [warningId],
@@ -112,6 +114,34 @@ it('makes good a doorbell that was lost: the mail is noticed long before a cell 
   expect(row?.silent).toBe(0);
   expect(broken(await stack.judge(warningId))).toEqual([]);
   await cancelWarning(stack.database, warningId, null);
+});
+
+it('lets a cell that was rung for hours go on in a new run, so that its history stays short to replay', async () => {
+  const { warningId } = await issueWarning(stack.database, { ...REQUEST, expires: '+6h' });
+  await stack.until(warningId, 'everyone to be told', ({ tiers }) =>
+    tiers.every((tier) => tier.told === tier.units),
+  );
+  const [row] = await stack.database.query<{ id: number }>(
+    'select min(id) as id from cells where warning_id = $1',
+    [warningId],
+  );
+  const handle = client.workflow.getHandle(
+    `${stack.config.FENGHUO_SCHEMA}-exercise-w${warningId}-c${row?.id}-i1`,
+  );
+  const first = await handle.describe();
+  await waitUntil(
+    async () => {
+      await handle.signal(doorbell);
+      const { runId, historyLength } = await handle.describe();
+      // The run that comes after it, and not at Temporal's own 4,096 events.
+      expect(historyLength).toBeLessThan(1_200);
+      return runId !== first.runId;
+    },
+    { deadlineMs: 60_000, what: 'a new run of the cell', everyMs: 1 },
+  );
+  await cancelWarning(stack.database, warningId, null);
+  await stack.until(warningId, 'the warning to close', ({ settled }) => settled);
+  expect(broken(await stack.judge(warningId))).toEqual([]);
 });
 
 it('revives an open cell whose workflow is gone', async () => {

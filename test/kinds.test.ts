@@ -272,7 +272,7 @@ async function sleepingPage(kind: WarningKind): Promise<{ pageId: number; cellId
   );
   await pastTriggers(
     site.database,
-    `insert into cells (id, warning_id, unit_id, rung_at) overriding system value values ($1, $2, $3, 'infinity')
+    `insert into cells (id, warning_id, unit_id, ring_after) overriding system value values ($1, $2, $3, 'infinity')
      on conflict do nothing`,
     [ids.cell, ids.warning, site.tree.unit('区')],
   );

@@ -90,7 +90,9 @@ it('counts messages by outcome, requests by route, and what is open, and names n
 
   const all = ofWorker + ofWeb;
   const { words } = await readPeople(stack.database);
-  expect([...words].filter((word) => all.includes(word))).toEqual([]);
+  // Sums of seconds end in digits of rounding: once 10000000005, which is somebody's number.
+  const rounded = all.replace(/(?<=\.\d{6})\d+/g, '');
+  expect([...words].filter((word) => rounded.includes(word))).toEqual([]);
   expect(all).not.toContain(token);
   await cancelWarning(stack.database, warningId, null);
 });

@@ -3,7 +3,7 @@
  * real stack, a cancelled warning's messages never leave the gateway's queue.
  */
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { recallSome, type Recaller } from '../activities/recall.ts';
+import { FROM_THE_BEGINNING, recallSome, type Recaller } from '../activities/recall.ts';
 import type { Database } from '../db/database.ts';
 import { createRecallStore } from '../db/recalls.ts';
 import { answerNumber, recipientName } from '../domain/links.ts';
@@ -68,7 +68,7 @@ describe('of the messages that a sender has', () => {
     const slow: Recaller = { ...sms, id: 'slow', refuses: () => null, recall };
     const store = createRecallStore(database, { serves, senders: ['slow'] });
     for (let round = 0; round < 9; round += 1) {
-      await recallSome({ store, senders: [slow] }, 0);
+      await recallSome({ store, senders: [slow] }, FROM_THE_BEGINNING);
       await database.query('update recalls set due_at = clock_timestamp() where outcome is null');
     }
     return asked.map(({ deliveryId }) => String(deliveryId)).sort();

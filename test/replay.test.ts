@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Database } from '../db/database.ts';
 import { answerNumber, recipientName } from '../domain/links.ts';
 import { answerByReply } from '../operations/answers.ts';
+import { pauseEverything, resumeEverything } from '../operations/pauses.ts';
 import { replayWarning } from '../operations/replays.ts';
 import { cancelWarning, issueWarning, viewWarning } from '../operations/warnings.ts';
 import { testDatabase } from './database.ts';
@@ -85,6 +86,25 @@ test('a cancel half-way', async () => {
   expect(differing).toEqual([]);
   expect(replayed.unexplained).toEqual([]);
   expect([...replayed.units.values()].every(({ ended }) => ended === 'cancelled')).toBe(true);
+});
+
+test('a pause in the middle, of which the record says how long it was', async () => {
+  const id = await issue(1);
+  await runUntilQuiet(database, id, channels());
+  await reply(id, '区', '1');
+  await pauseEverything(database, { by: '王值班', reason: '误发核实' });
+  await wait(300);
+  await resumeEverything(database, { by: '李主任' });
+  // Here the moved timers are all that a unit has; at the end none is left.
+  const resumed = await replayWarning(database, id);
+  expect(resumed.differing).toEqual([]);
+  expect([...resumed.replayed.units.values()].some(({ timers }) => timers.answerBy !== null)).toBe(true);
+  await runToTheEnd(id);
+  const { replayed, differing } = await replayWarning(database, id);
+  expect(differing).toEqual([]);
+  expect(replayed.unexplained).toEqual([]);
+  const what = [...replayed.paths.values()].flat().map((entry) => entry.what);
+  for (const step of ['status answered', 'rung 3', 'ended expired']) expect(what).toContain(step);
 });
 
 test('a state that was changed by hand shows', async () => {

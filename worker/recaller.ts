@@ -1,6 +1,6 @@
 /** Rounds of recalls beside the sending, in every worker that has a sender which can take messages back. */
 import { setTimeout as wait } from 'node:timers/promises';
-import { recallSome, type Recaller } from '../activities/recall.ts';
+import { FROM_THE_BEGINNING, recallSome, type Recaller } from '../activities/recall.ts';
 import type { RecallStore } from '../domain/store.ts';
 
 /** A provider's queue that is worth recalling from is longer than this. */
@@ -13,10 +13,10 @@ export function startRecaller(input: { store: RecallStore; senders: readonly Rec
   const stopping = new AbortController();
   const { signal } = stopping;
   const running = (async () => {
-    for (let since = 0; !signal.aborted;) {
+    for (let look = FROM_THE_BEGINNING; !signal.aborted;) {
       let asked = 0;
       try {
-        ({ asked, since } = await recallSome(input, since));
+        ({ asked, look } = await recallSome(input, look));
       } catch {
         // PostgreSQL is away; what is to be recalled is found again.
       }

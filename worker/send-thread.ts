@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { proveSome, type Proved } from '../activities/prove.ts';
-import { sendPage, type SendPageDependencies } from '../activities/send-page.ts';
+import { freshPace, sendPage, type SendPageDependencies } from '../activities/send-page.ts';
 import { openDatabase } from '../db/database.ts';
 import { createProvingStore } from '../db/proving.ts';
 import { createPageStore } from '../db/page-store.ts';
@@ -36,6 +36,23 @@ const database = openDatabase({
 let outcomes: Outcomes = [];
 const created = createChannels(config, database, (line) => say({ kind: 'log', line }), account);
 const channels = created.channels.map(counted);
+
+const sending = new Map<Channel, SendPageDependencies>(
+  channels.map((channel) => [
+    channel.channel,
+    {
+      store: createPageStore(database),
+      serves: config.serves,
+      channel,
+      keys: answerKeys(config),
+      publicUrl: config.FENGHUO_PUBLIC_URL,
+      ...(account && { agreedUrl: account.FENGHUO_PUBLIC_URL }),
+      monotonic: () => performance.now(),
+      pause: (ms) => wait(ms),
+      pace: freshPace(),
+    },
+  ]),
+);
 
 const { recallers: senders } = created;
 const recaller =
@@ -95,18 +112,9 @@ async function replying(id: number, work: () => Promise<SendReply>): Promise<voi
 }
 
 function dependenciesOf(name: Channel): SendPageDependencies {
-  const channel = channels.find((one) => one.channel === name);
-  if (!channel) throw new RangeError(`there is no channel ${name}`);
-  return {
-    store: createPageStore(database),
-    serves: config.serves,
-    channel,
-    keys: answerKeys(config),
-    publicUrl: config.FENGHUO_PUBLIC_URL,
-    ...(account && { agreedUrl: account.FENGHUO_PUBLIC_URL }),
-    monotonic: () => performance.now(),
-    pause: (ms) => wait(ms),
-  };
+  const dependencies = sending.get(name);
+  if (!dependencies) throw new RangeError(`there is no channel ${name}`);
+  return dependencies;
 }
 
 async function close(): Promise<void> {

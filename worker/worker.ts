@@ -37,6 +37,9 @@ import { bindToKind, type BoundConfig } from './wall.ts';
 /** Pages one worker sends at once, by lane and channel. */
 const PAGES_AT_ONCE: Record<Lane, number> = { officials: 4, households: 2 };
 
+/** Cells that one worker steps, or replays, at once. */
+const STEPS_AT_ONCE = 6;
+
 /** For steps, the ringer and signs of life; the senders have their own. */
 const CONNECTIONS = 12;
 
@@ -188,7 +191,9 @@ async function createWorkers(input: {
     },
     // A killed worker's sticky queue holds its cells back for this long.
     stickyQueueScheduleToStartTimeout: '2 seconds',
-    maxConcurrentLocalActivityExecutions: 6,
+    // One for each step that runs: replayed a few at a time, long histories are through before Temporal gives up on them.
+    maxConcurrentWorkflowTaskExecutions: STEPS_AT_ONCE,
+    maxConcurrentLocalActivityExecutions: STEPS_AT_ONCE,
     ...(input.maxCached === undefined ? {} : { maxCachedWorkflows: input.maxCached }),
   });
   const pages = LANES.flatMap((lane) =>

@@ -6,6 +6,7 @@
  */
 import type { SendPageResult } from '../activities/send-page.ts';
 import type { StepResult } from '../activities/step.ts';
+import { isFirstWord } from '../domain/pages.ts';
 import type { OpenPage, TierCount } from '../domain/store.ts';
 
 /** What the loop needs of the world around it. */
@@ -19,8 +20,8 @@ export type CellPorts = {
   /** Resolves when the condition holds, or after so long. */
   waitUntil(condition: () => boolean, ms: number): Promise<void>;
   now(): number;
-  /** The history has grown long: leave, and let a new run go on. */
-  shouldLeave(): boolean;
+  /** The history has grown long: leave, and let a new run go on. `idle`: no page is under way, so nothing is waited for. */
+  shouldLeave(idle: boolean): boolean;
   /** Counts per tier have been read anew. */
   show(status: CellStatus): void;
 };
@@ -46,7 +47,10 @@ export function laneOf(page: OpenPage): Lane {
 const IDLE_MS = 60_000;
 /** The counts per tier cost a query over all units of the cell, so they are read at most this often. */
 const COUNTS_EVERY_MS = 5_000;
-/** Pages of one cell under way at once in each lane: many households never keep an official's page from starting. */
+/**
+ * Pages of one cell under way at once in each lane, and again as many that tell something for the first time: neither many households
+ * nor many reminders keep a first word to officials from starting.
+ */
 const PAGES_MOST = 8;
 /** How long a run that leaves waits for its pages; leases make it safe to leave them behind. */
 const LEAVE_WAIT_MS = 10_000;
@@ -54,7 +58,7 @@ const LEAVE_WAIT_MS = 10_000;
 export class CellLoop {
   status: CellStatus = { steps: 0, took: 0, openPages: 0, nextInMs: null, closed: false, tiers: [] };
   private readonly ports: CellPorts;
-  private readonly running = new Map<number, Lane>();
+  private readonly running = new Map<number, string>();
   private rung = false;
   private leaving = false;
   private countedAt = 0;
@@ -76,7 +80,7 @@ export class CellLoop {
       const result = await this.ports.step({ withCounts });
       this.note(result);
       if (result.closed && this.running.size === 0 && !this.rung) return 'closed';
-      if (this.ports.shouldLeave()) {
+      if (this.ports.shouldLeave(this.running.size === 0)) {
         await this.leave();
         return 'left';
       }
@@ -104,9 +108,9 @@ export class CellLoop {
   /** Runs a page to its end beside the loop. */
   private start(page: OpenPage): void {
     if (!this.ports.serves(page) || this.running.has(page.pageId)) return;
-    const lane = laneOf(page);
-    if ([...this.running.values()].filter((other) => other === lane).length >= PAGES_MOST) return;
-    this.running.set(page.pageId, lane);
+    const place = `${laneOf(page)} ${isFirstWord(page)}`;
+    if ([...this.running.values()].filter((other) => other === place).length >= PAGES_MOST) return;
+    this.running.set(page.pageId, place);
     void this.sendToEnd(page);
   }
 

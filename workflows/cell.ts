@@ -17,6 +17,7 @@ import {
 } from '@temporalio/workflow';
 import type { PageActivities, StepActivities } from '../activities/activities.ts';
 import type { LevelId } from '../domain/levels.ts';
+import { isFirstWord } from '../domain/pages.ts';
 import type { OpenPage } from '../domain/store.ts';
 import { CellLoop, laneOf, type CellStatus, type Lane } from './cell-loop.ts';
 
@@ -24,6 +25,8 @@ export type CellInput = {
   cellId: number;
   /** Of the warning; left out by earlier releases. */
   level?: LevelId;
+  /** A run with more events than this leaves for a new one when no page is under way, and in any case at twice as many; left out by earlier releases. */
+  eventsMost?: number;
   /** Task queues of pages by channel: exercises and actual warnings never share one, nor do officials and households. */
   pageQueues: Record<Lane, Record<string, string>>;
 };
@@ -47,7 +50,7 @@ export async function cell(input: CellInput): Promise<void> {
     sleep: (ms) => sleep(ms),
     waitUntil: async (holds, ms) => void (await condition(holds, ms)),
     now: () => Date.now(),
-    shouldLeave: () => workflowInfo().continueAsNewSuggested,
+    shouldLeave: (idle) => hasGrown(input.eventsMost ?? Infinity, idle),
     show: (current) => setCurrentDetails(detailsOf(current)),
   });
   setHandler(doorbell, () => loop.ring());
@@ -57,15 +60,25 @@ export async function cell(input: CellInput): Promise<void> {
   await continueAsNew<typeof cell>(input);
 }
 
-/** Red goes before blue wherever pages wait in one queue; 3 is Temporal's own middle. */
-const PRIORITY: Record<LevelId, number> = { red: 1, orange: 2, yellow: 4, blue: 5 };
+function hasGrown(eventsMost: number, idle: boolean): boolean {
+  const { historyLength, continueAsNewSuggested } = workflowInfo();
+  return continueAsNewSuggested || historyLength > (idle ? eventsMost : 2 * eventsMost);
+}
+
+/** Red goes before blue wherever pages wait in one queue, and a first word before reminders of its level, beside those of the level above. */
+const PRIORITY: Record<LevelId, number> = { red: 1, orange: 2, yellow: 3, blue: 4 };
+
+/** 1 to 5, the range that Temporal has; 3 is its own middle. */
+function priorityOf(page: OpenPage, level: LevelId | undefined): number {
+  return level === undefined ? 3 : PRIORITY[level] + (isFirstWord(page) ? 0 : 1);
+}
 
 function pageSender(taskQueue: string, page: OpenPage, level: LevelId | undefined) {
   return proxyActivities<PageActivities>({
     taskQueue,
     summary: `${page.purpose} ${page.step}: ${page.size} by ${page.channel}`,
     startToCloseTimeout: '60 seconds',
-    priority: { priorityKey: level === undefined ? 3 : PRIORITY[level] },
+    priority: { priorityKey: priorityOf(page, level) },
     // Short, because it decides how long a crash stalls the page.
     heartbeatTimeout: '4 seconds',
     retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '5 seconds' },

@@ -69,8 +69,8 @@ test('a letter that was taken out of the record, or put into it, shows', () => {
   runCascade(world, plainRunning(world), machine);
   const whole = replay(world.places, world.rules, records);
   expect(whole.unexplained.length + whole.untaken.length).toBe(0);
-  const concluded = records.findIndex(({ letters }) => letters[0]?.kind === 'subordinate concluded');
-  const silent = records.findIndex(({ letters }) => letters[0]?.kind === 'subordinate silent');
+  const concluded = records.findIndex(({ letters }) => letters?.[0]?.kind === 'subordinate concluded');
+  const silent = records.findIndex(({ letters }) => letters?.[0]?.kind === 'subordinate silent');
   const place = Math.max(concluded, silent);
   expect(place).toBeGreaterThan(0);
   const without = records.filter((_, index) => index !== place);

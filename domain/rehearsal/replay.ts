@@ -8,7 +8,7 @@ import type { Rules } from '../rules.ts';
 import { rootsCell, type TierId } from '../tiers.ts';
 import { readLetter, type RecordedLetter } from '../step-record.ts';
 import type { Instant } from '../time.ts';
-import { advance, newUnit, type Message, type UnitId, type UnitState } from '../unit.ts';
+import { advance, movedByPause, newUnit, type Message, type UnitId, type UnitState } from '../unit.ts';
 
 /** The units of a warning: those in its areas and on the way down to them, with those of them directly below each. */
 export type ReplayTree = ReadonlyMap<
@@ -16,8 +16,14 @@ export type ReplayTree = ReadonlyMap<
   { tier: TierId; superiorId: UnitId | null; subordinates: readonly UnitId[] }
 >;
 
-/** What one step took, as the audit has it: its body, and its time. Records stand in the order of their numbers. */
-export type StepRecord = { now: Instant; letters: readonly RecordedLetter[] };
+/**
+ * What one step took, as the audit has it: its body, and its time; or that everything stood still, once for each cell. Records stand in
+ * the order of their numbers.
+ */
+export type StepRecord = { now: Instant; letters?: readonly RecordedLetter[] | null; paused?: Span | null };
+
+/** From the beginning of a pause, or of the gap of a drill, until its end. */
+type Span = { from: Instant; until: Instant };
 
 export type Replayed = {
   /** Units that anything happened to. */
@@ -76,8 +82,9 @@ export function changesBetween(
 /** Replays the records of one warning. Throws a RangeError where one names a unit that the tree has not. */
 export function replay(tree: ReplayTree, rules: Rules, records: readonly StepRecord[]): Replayed {
   const player = new Player(tree, rules);
-  for (const { now, letters } of records) {
-    for (const letter of letters) player.take(readLetter(letter), now);
+  for (const { now, letters, paused } of records) {
+    if (paused) player.pause(paused);
+    for (const letter of letters ?? []) player.take(readLetter(letter), now);
   }
   return player.replayed();
 }
@@ -90,6 +97,7 @@ class Player {
   private readonly unexplained: Letter[] = [];
   /** Letters under way, and how many of each. */
   private readonly underWay = new Map<string, { letter: Letter; count: number }>();
+  private readonly pauses = new Set<string>();
 
   constructor(tree: ReplayTree, rules: Rules) {
     this.tree = tree;
@@ -114,6 +122,14 @@ class Player {
       if (reportsTo !== null)
         this.write({ unitId: reportsTo, message: { kind: 'subordinate silent', unitId: before.unitId } });
     }
+  }
+
+  /** A pause moves the timers of all units at its end, when no step runs. */
+  pause({ from, until }: Span): void {
+    const key = `${from} ${until}`;
+    if (this.pauses.has(key)) return;
+    this.pauses.add(key);
+    for (const [unitId, unit] of this.units) this.units.set(unitId, movedByPause(unit, { from, until }));
   }
 
   replayed(): Replayed {

@@ -20,6 +20,9 @@ export type CellView = {
   nextDeadline: Instant | null;
   steppedAt: Instant | null;
   rungAt: Instant | null;
+  ringAfter: Instant | null;
+  /** The end of its warning waits in its inbox. */
+  urgent: boolean;
   locked: boolean;
 };
 
@@ -45,7 +48,9 @@ export type Backend = {
   serverDown(): { aborted: number; committed: number };
 };
 
-const RING_EVERY_MS = 800;
+/** As in db/ringing.ts. */
+export const RING_AGAIN_MS = 5_000;
+const URGENT_AFTER_MS = 800;
 const OVERDUE_MS = 1_000;
 const UNSTEPPED_MS = 60_000;
 
@@ -58,5 +63,7 @@ export function wantsRingAt(cell: CellView, now: Instant): Instant {
         cell.nextDeadline === null ? Infinity : cell.nextDeadline + OVERDUE_MS + 1 + open,
         (cell.steppedAt ?? -Infinity) + UNSTEPPED_MS + 1 + open,
       );
-  return Math.max(wanted, (cell.rungAt ?? -Infinity) + RING_EVERY_MS + 1);
+  const rested = (cell.ringAfter ?? -Infinity) + 1;
+  const urgent = cell.urgent ? (cell.rungAt ?? -Infinity) + URGENT_AFTER_MS + 1 : Infinity;
+  return Math.max(wanted, Math.min(rested, urgent));
 }

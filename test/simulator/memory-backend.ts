@@ -1,7 +1,7 @@
 /** The store in memory: what operations/ and db/ do for forecasters, people and ringers. */
 import { messageOrder, type Message } from '../../domain/unit.ts';
 import type { Scheduler } from './scheduler.ts';
-import { wantsRingAt, type Act, type Backend, type CellView } from './backend.ts';
+import { RING_AGAIN_MS, wantsRingAt, type Act, type Backend, type CellView } from './backend.ts';
 import type { Link, Process } from './connection.ts';
 import type { MemoryDatabase, Transaction } from './memory-database.ts';
 import { cellOf, newLetter } from './memory-letters.ts';
@@ -52,6 +52,7 @@ export class MemoryBackend implements Backend {
         nextDeadline: warning.expiresAt,
         steppedAt: null,
         rungAt: null,
+        ringAfter: null,
         noticesWritten: false,
       }));
       const waits = (unitId: number) =>
@@ -181,7 +182,7 @@ export class MemoryBackend implements Backend {
         .map((cell) => cell.cellId);
       for (const cellId of due) {
         const cell = db.cells.get(cellId);
-        if (cell) cell.rungAt = db.now;
+        if (cell) Object.assign(cell, { rungAt: db.now, ringAfter: db.now + RING_AGAIN_MS });
       }
       if (due.length > 0) db.version += 1;
       await this.link.trip(session);
@@ -194,7 +195,11 @@ export class MemoryBackend implements Backend {
   cells(): CellView[] {
     const { db } = this;
     const mailed = new Set<number>();
-    for (const row of db.inbox.values()) mailed.add(row.cellId);
+    const urgent = new Set<number>();
+    for (const row of db.inbox.values()) {
+      mailed.add(row.cellId);
+      if (row.priority === 0) urgent.add(row.cellId);
+    }
     return [...db.cells.values()].map((cell) => ({
       cellId: cell.cellId,
       closed: cell.status === 'closed',
@@ -202,6 +207,8 @@ export class MemoryBackend implements Backend {
       nextDeadline: cell.nextDeadline,
       steppedAt: cell.steppedAt,
       rungAt: cell.rungAt,
+      ringAfter: cell.ringAfter,
+      urgent: urgent.has(cell.cellId),
       locked: db.lockHolder(`cell ${cell.cellId}`) !== undefined,
     }));
   }

@@ -1,6 +1,6 @@
 /** The step's port over the memory database: what db/step-store.ts does, statement by statement. */
 import type { Letter } from '../../domain/cascade.ts';
-import { groupPages } from '../../domain/pages.ts';
+import { groupPages, isFirstWord } from '../../domain/pages.ts';
 import type { Ending } from '../../domain/revisions.ts';
 import { CHANNELS, type Channel } from '../../domain/rules.ts';
 import type {
@@ -347,6 +347,7 @@ class MemoryStep implements StepTransaction {
       .sort(
         (one, other) =>
           Number(one.purpose === 'household') - Number(other.purpose === 'household') ||
+          Number(isFirstWord(other)) - Number(isFirstWord(one)) ||
           one.pageId - other.pageId,
       )
       .slice(0, pagesMost)
@@ -357,7 +358,7 @@ class MemoryStep implements StepTransaction {
         purpose,
         step,
       }));
-    return { mail, nextDeadline, nextRetry, unended, openPages: pages };
+    return { mail, nextDeadline, nextRetry, unended, openPages: pages, now: this.db.now };
   }
 
   async countTiers(): Promise<TierCount[]> {
@@ -372,6 +373,7 @@ class MemoryStep implements StepTransaction {
     this.tx.write(() => {
       cell.steppedAt = steppedAt;
       cell.nextDeadline = input.nextDeadline;
+      cell.ringAfter = input.ringAfter;
       cell.status = input.closed ? 'closed' : 'open';
       cell.noticesWritten = input.noticesWritten;
     });

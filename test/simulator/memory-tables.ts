@@ -22,6 +22,7 @@ export type CellRow = {
   nextDeadline: Instant | null;
   steppedAt: Instant | null;
   rungAt: Instant | null;
+  ringAfter: Instant | null;
   noticesWritten: boolean;
 };
 

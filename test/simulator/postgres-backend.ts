@@ -296,7 +296,8 @@ export class PostgresBackend implements Backend {
     const ms = (column: string) => `floor(extract(epoch from ${column}) * 1000)::float8`;
     const rows = await this.database.query<Omit<CellView, 'locked'>>(
       `select id as "cellId", status = 'closed' as closed, exists (select from inbox i where i.cell_id = c.id) as mail,
-         ${ms('next_deadline')} as "nextDeadline", ${ms('stepped_at')} as "steppedAt", ${ms('rung_at')} as "rungAt"
+         ${ms('next_deadline')} as "nextDeadline", ${ms('stepped_at')} as "steppedAt", ${ms('rung_at')} as "rungAt",
+         ${ms('ring_after')} as "ringAfter", exists (select from inbox i where i.cell_id = c.id and i.priority = 0) as urgent
        from cells c order by id`,
     );
     this.views = rows.map((row) => ({ ...row, locked: false }));
