@@ -129,10 +129,10 @@ export function createEmailChannel(options: EmailChannelOptions): SenderPort {
     if (!ADDRESS.test(message.address)) return { outcome: 'failed', reason: 'bad-contact' };
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), messageTimeoutMs);
-    const mail = watch(mailOf(message, from), abort);
+    const mail = new WatchedMail(mailOf(message, from), abort);
     const error = await sendBy(pool, mail, abort.signal);
     clearTimeout(timer);
-    if (error) return emailResult(failureOf(error, mail.bodyBegun()));
+    if (error) return emailResult(failureOf(error, mail.bodyBegun));
     return { outcome: 'handed off', providerId: mail.messageId() };
   }
 
@@ -171,6 +171,37 @@ class WholeBody implements Body {
   }
 }
 
+/** A mail that was composed here. */
+class PlainMail implements Mail {
+  private readonly envelope: { from: string; to: string[] };
+  private readonly id: string;
+  private readonly bytes: Buffer;
+
+  constructor(envelope: { from: string; to: string[] }, id: string, bytes: Buffer) {
+    this.envelope = envelope;
+    this.id = id;
+    this.bytes = bytes;
+  }
+
+  /** The connection keeps its own notes in what it is given. */
+  getEnvelope() {
+    return { ...this.envelope };
+  }
+
+  messageId() {
+    return this.id;
+  }
+
+  /** The pool's log asks for the Message-ID alone. */
+  getHeader() {
+    return this.id;
+  }
+
+  createReadStream(): Body {
+    return new WholeBody(this.bytes);
+  }
+}
+
 function createPool(url: string, concurrency: number): SMTPPool {
   return new SMTPPool({
     url,
@@ -188,20 +219,38 @@ function createPool(url: string, concurrency: number): SMTPPool {
  * The mail, watched: `bodyBegun` is true once a byte of its body may have left. The pool sends a message again by itself only where its
  * body was not read; should it ever do otherwise, that send is ended here, for a second body would be a second message.
  */
-function watch(mail: Mail, abort: AbortController): Mail & { bodyBegun(): boolean } {
-  let body: Body | null = null;
-  return {
-    getEnvelope: () => mail.getEnvelope(),
-    messageId: () => mail.messageId(),
-    getHeader: (name) => mail.getHeader(name),
-    createReadStream: () => {
-      if (body?.readableDidRead) abort.abort();
-      const next = mail.createReadStream();
-      if (!abort.signal.aborted) body = next;
-      return next;
-    },
-    bodyBegun: () => body?.readableDidRead === true,
-  };
+class WatchedMail implements Mail {
+  private readonly mail: Mail;
+  private readonly abort: AbortController;
+  private body: Body | null = null;
+
+  constructor(mail: Mail, abort: AbortController) {
+    this.mail = mail;
+    this.abort = abort;
+  }
+
+  get bodyBegun(): boolean {
+    return this.body?.readableDidRead === true;
+  }
+
+  getEnvelope() {
+    return this.mail.getEnvelope();
+  }
+
+  messageId() {
+    return this.mail.messageId();
+  }
+
+  getHeader(name: string) {
+    return this.mail.getHeader(name);
+  }
+
+  createReadStream(): Body {
+    if (this.bodyBegun) this.abort.abort();
+    const body = this.mail.createReadStream();
+    if (!this.abort.signal.aborted) this.body = body;
+    return body;
+  }
 }
 
 /** What went wrong; null where the server took it. */
@@ -234,12 +283,7 @@ function mailOf(message: OutgoingMessage, from: string): Mail {
   }
   const date = new Date();
   const bytes = Buffer.from(composeMessage({ from, to, messageId, date, subject, text, headers }));
-  return {
-    getEnvelope: () => ({ from, to: [to] }),
-    messageId: () => messageId,
-    getHeader: (name) => headers[name] ?? messageId,
-    createReadStream: () => new WholeBody(bytes),
-  };
+  return new PlainMail({ from, to: [to] }, messageId, bytes);
 }
 
 function failureOf(error: unknown, bodyBegun: boolean): EmailFailure {
