@@ -1,3 +1,4 @@
+import { simpleParser } from 'mailparser';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ChannelPort, OutgoingMessage, SendResult } from '../domain/ports.ts';
 import { createEmailChannel, emailResult, type EmailFailure } from './email.ts';
@@ -177,6 +178,20 @@ describe('a mail', () => {
     expect(smtp.connections().ever).toBe(0);
   });
 
+  test.each([0, 8_000, 12_000, 16_000, 300_000])('of %i characters arrives whole', async (length) => {
+    const text = `${'风'.repeat(length / 2)}${'a'.repeat(length / 2)}`;
+    expect(await channel.send({ ...MESSAGE, text })).toEqual(handedOff);
+    expect(await channel.send(MESSAGE)).toEqual(handedOff);
+    expect(smtp.mails.map(({ raw }) => bodyOf(raw))).toEqual([text, MESSAGE.text]);
+  });
+
+  test('for an address beyond ASCII is composed by nodemailer', async () => {
+    expect(await channel.send({ ...MESSAGE, address: '村长@village.example' })).toEqual(handedOff);
+    expect(smtp.mails[0]?.recipients).toEqual([expect.stringContaining('@village.example>')]);
+    expect(smtp.mails[0]?.raw).toMatch(/^X-Fenghuo-Delivery: 42\.1\r$/m);
+    expect((await simpleParser(smtp.mails[0]?.raw ?? '')).text?.trim()).toBe(MESSAGE.text);
+  });
+
   test('cannot smuggle a header through its subject', async () => {
     await channel.send({ ...MESSAGE, subject: 'a\r\nBcc: b@x.example' });
     expect(smtp.mails[0]?.raw).not.toMatch(/^Bcc:/m);
@@ -240,3 +255,9 @@ describe('a live channel', () => {
     await live.close();
   });
 });
+
+/** The text of a mail, whose body is base64. */
+function bodyOf(raw: string): string {
+  const body = raw.split('\r\n\r\n')[1] ?? '';
+  return Buffer.from(body, 'base64').toString().replaceAll('\r\n', '\n');
+}

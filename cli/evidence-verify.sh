@@ -41,6 +41,16 @@ for file in record/*.txt; do
   esac
 done
 
+# Nothing may be taken out as a whole: of this warning the seals name its acts and its facts, and each cell that sent has its chain.
+number=$(sed -n 's/^  "warningId": \([0-9]*\),*$/\1/p' warning.json | head -n 1)
+[ -e "record/acts-$number.txt" ] || fault "acts-$number: this chain is missing"
+if grep -qF "[\"facts-$number\"," record/seals.txt; then
+  [ -e "record/facts-$number.txt" ] || fault "facts-$number: this chain is missing"
+fi
+for cell in $(sed -n 's/.*"cell_id" *: *\([0-9]*\).*/\1/p' facts/deliveries.jsonl | sort -u); do
+  [ -e "record/cell-$cell.txt" ] || fault "cell-$cell: this chain is missing"
+done
+
 for table in answers deliveries receipts; do
   from=1
   for facts in record/facts-*.txt; do

@@ -93,6 +93,26 @@ describe('the evidence', () => {
     }
   });
 
+  it('misses a chain that was taken out as a whole', async () => {
+    const cell = (await readdir(join(folder, 'record'))).find((file) => file.startsWith('cell-'));
+    const files = [`acts-${warningId}.txt`, `facts-${warningId}.txt`, String(cell)];
+    for (const file of files) {
+      const path = join(folder, 'record', file);
+      const text = await readFile(path, 'utf8');
+      const sums = await readFile(join(folder, 'SHA256SUMS'), 'utf8');
+      await rm(path);
+      await writeFile(join(folder, 'SHA256SUMS'), sums.replace(new RegExp(`.*record/${file}\n`), ''));
+      const { status, stdout } = verify();
+      expect({ status, stdout }).toMatchObject({
+        status: 1,
+        stdout: expect.stringContaining(`FAULT: ${file.replace('.txt', '')}: this chain is missing`),
+      });
+      await writeFile(path, text);
+      await writeFile(join(folder, 'SHA256SUMS'), sums);
+    }
+    expect(verify()).toMatchObject({ status: 0 });
+  });
+
   it.each([
     [
       'zh',
