@@ -129,11 +129,16 @@ export function createEmailChannel(options: EmailChannelOptions): SenderPort {
     if (!ADDRESS.test(message.address)) return { outcome: 'failed', reason: 'bad-contact' };
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), messageTimeoutMs);
-    const mail = new WatchedMail(mailOf(message, from), abort);
-    const error = await sendBy(pool, mail, abort.signal);
-    clearTimeout(timer);
-    if (error) return emailResult(failureOf(error, mail.bodyBegun));
-    return { outcome: 'handed off', providerId: mail.messageId() };
+    let mail: WatchedMail | null = null;
+    try {
+      mail = new WatchedMail(mailOf(message, from), abort);
+      await sendBy(pool, mail, abort.signal);
+      return { outcome: 'handed off', providerId: mail.messageId() };
+    } catch (error) {
+      return emailResult(failureOf(error, mail?.bodyBegun === true));
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   return {
@@ -258,12 +263,12 @@ class WatchedMail implements Mail {
   }
 }
 
-/** What went wrong; null where the server took it. */
-function sendBy(pool: SMTPPool, message: Mail, signal: AbortSignal): Promise<Error | null> {
-  return new Promise((resolve) => {
+/** Resolves when the server has taken it. */
+function sendBy(pool: SMTPPool, message: Mail, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
     // The pool reads these two of what nodemailer's mailer makes.
     const mail = { data: { signal }, message } as unknown as Parameters<SMTPPool['send']>[0];
-    pool.send(mail, resolve);
+    pool.send(mail, (error) => (error ? reject(error) : resolve()));
   });
 }
 

@@ -103,10 +103,8 @@ describe('the evidence', () => {
       await rm(path);
       await writeFile(join(folder, 'SHA256SUMS'), sums.replace(new RegExp(`.*record/${file}\n`), ''));
       const { status, stdout } = verify();
-      expect({ status, stdout }).toMatchObject({
-        status: 1,
-        stdout: expect.stringContaining(`FAULT: ${file.replace('.txt', '')}: this chain is missing`),
-      });
+      expect(stdout).toContain(`FAULT: ${file.replace('.txt', '')}: this chain is missing`);
+      expect(status).toBe(1);
       await writeFile(path, text);
       await writeFile(join(folder, 'SHA256SUMS'), sums);
     }
