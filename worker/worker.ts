@@ -37,8 +37,8 @@ import { bindToKind, type BoundConfig } from './wall.ts';
 /** Pages one worker sends at once, by lane and channel. */
 const PAGES_AT_ONCE: Record<Lane, number> = { officials: 4, households: 2 };
 
-/** Cells that one worker steps, or replays, at once. */
-const STEPS_AT_ONCE = 6;
+/** Cells that one worker steps, or replays, at once. They share one thread: more of them only makes smaller steps (docs/adr/0035). */
+const STEPS_AT_ONCE = 3;
 
 /** For steps, the ringer and signs of life; the senders have their own. */
 const CONNECTIONS = 12;
