@@ -9,7 +9,8 @@ import {
   ENTRY,
   keptPort,
   readEnvironment,
-  ROOM_FOR_YOUNG,
+  ROOM_IN_WEB,
+  ROOM_IN_WORKER,
   standInVariables,
   writeEnvironment,
 } from './installation.ts';
@@ -80,17 +81,16 @@ export function drillProcesses(
     started.push(process);
     return process;
   };
-  const roomy = { NODE_OPTIONS: ROOM_FOR_YOUNG };
   return {
     serve: async () => {
       const all = [
-        run('web', ['web', '--kind', 'exercise'], roomy),
+        run('web', ['web', '--kind', 'exercise'], ROOM_IN_WEB),
         ...(account
           ? [
-              run('web-people', ['web', '--kind', 'drill'], { ...roomy, ...account }),
-              run('worker', ['worker', '--kind', 'drill'], { ...roomy, ...account }),
+              run('web-people', ['web', '--kind', 'drill'], { ...ROOM_IN_WEB, ...account }),
+              run('worker', ['worker', '--kind', 'drill'], { ...ROOM_IN_WORKER, ...account }),
             ]
-          : [run('worker', ['worker', '--kind', 'exercise'], roomy)]),
+          : [run('worker', ['worker', '--kind', 'exercise'], ROOM_IN_WORKER)]),
       ];
       await Promise.all(all.map((process) => process.ready()));
     },
