@@ -29,7 +29,7 @@ export const ROOM_IN_WEB = { NODE_OPTIONS: '--max-semi-space-size=32' };
 
 /**
  * A worker has three heaps. Since it takes three steps at once, 8 MiB serve it as well as 32: 20,000 SMS in 3.56 to 3.74 s (3.59 to 3.67), a city
- * told after 57 s (57 and 60) with 737 MiB at most (867 to 894). 4 MiB cost a twentieth of the speed.
+ * told after 57 s (57 and 60) with 720 MiB at most (847 and 873). 4 MiB cost a twentieth of the speed.
  */
 export const ROOM_IN_WORKER = { NODE_OPTIONS: '--max-semi-space-size=8' };
 

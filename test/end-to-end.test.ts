@@ -2,7 +2,7 @@
  * One warning, six tiers, on real Temporal, PostgreSQL and SMTP, with people who answer; each is judged at its end. No workflow is
  * kept in memory but in the last test: every task replays its cell from the history, so what is not deterministic fails here.
  */
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { cancelWarning, issueWarning } from '../operations/warnings.ts';
 import { waitUntil } from '../runtime/processes.ts';
@@ -38,18 +38,30 @@ it('starts a warning that was accepted while no worker was there, and carries it
   expect(broken(await stack.judge(warningId))).toEqual([]);
 });
 
-it('shows a cell in Temporal by its own words: search attributes, a status query, details per tier', async () => {
+/** A warning that everyone was told of, and its cells' workflows. */
+async function toldCells(): Promise<{ warningId: number; handles: WorkflowHandle[] }> {
   const { warningId } = await issueWarning(stack.database, { ...REQUEST, expires: '+6h' });
   await stack.until(warningId, 'everyone to be told', ({ tiers }) =>
     tiers.every((tier) => tier.told === tier.units),
   );
-  const [cell] = await stack.database.query<{ id: number }>(
-    'select c.id from cells c join units u on u.id = c.unit_id where c.warning_id = $1 and u.name = $2',
-    [warningId, '区'],
+  const cells = await stack.database.query<{ id: number }>(
+    'select id from cells where warning_id = $1 order by id',
+    [warningId],
   );
-  const handle = client.workflow.getHandle(
-    `${stack.config.FENGHUO_SCHEMA}-exercise-w${warningId}-c${cell?.id}-i1`,
-  );
+  const cellOf = `${stack.config.FENGHUO_SCHEMA}-exercise-w${warningId}`;
+  return { warningId, handles: cells.map(({ id }) => client.workflow.getHandle(`${cellOf}-c${id}-i1`)) };
+}
+
+/** The cell of the district below the small tree's city. */
+const districtOf = (handles: readonly WorkflowHandle[]): WorkflowHandle => {
+  const handle = handles.at(-1);
+  if (!handle) throw new Error('the warning has no cell');
+  return handle;
+};
+
+it('shows a cell in Temporal by its own words: search attributes, a status query, details per tier', async () => {
+  const { warningId, handles } = await toldCells();
+  const handle = districtOf(handles);
   const current = await waitUntil(
     async () => {
       const answer = await handle.query(status);
@@ -117,17 +129,8 @@ it('makes good a doorbell that was lost: the mail is noticed long before a cell 
 });
 
 it('lets a cell that was rung for hours go on in a new run, so that its history stays short to replay', async () => {
-  const { warningId } = await issueWarning(stack.database, { ...REQUEST, expires: '+6h' });
-  await stack.until(warningId, 'everyone to be told', ({ tiers }) =>
-    tiers.every((tier) => tier.told === tier.units),
-  );
-  const [row] = await stack.database.query<{ id: number }>(
-    'select min(id) as id from cells where warning_id = $1',
-    [warningId],
-  );
-  const handle = client.workflow.getHandle(
-    `${stack.config.FENGHUO_SCHEMA}-exercise-w${warningId}-c${row?.id}-i1`,
-  );
+  const { warningId, handles } = await toldCells();
+  const handle = districtOf(handles);
   const first = await handle.describe();
   await waitUntil(
     async () => {
@@ -145,18 +148,8 @@ it('lets a cell that was rung for hours go on in a new run, so that its history 
 });
 
 it('revives an open cell whose workflow is gone', async () => {
-  const { warningId } = await issueWarning(stack.database, { ...REQUEST, expires: '+6h' });
-  await stack.until(warningId, 'everyone to be told', ({ tiers }) =>
-    tiers.every((tier) => tier.told === tier.units),
-  );
-  const cells = await stack.database.query<{ id: number }>('select id from cells where warning_id = $1', [
-    warningId,
-  ]);
-  for (const { id } of cells) {
-    await client.workflow
-      .getHandle(`${stack.config.FENGHUO_SCHEMA}-exercise-w${warningId}-c${id}-i1`)
-      .terminate('a test');
-  }
+  const { warningId, handles } = await toldCells();
+  for (const handle of handles) await handle.terminate('a test');
   await cancelWarning(stack.database, warningId, null);
   const view = await stack.until(warningId, 'the warning to close', ({ settled }) => settled);
   expect(view.warning.status).toBe('cancelled');
