@@ -10,7 +10,6 @@ import {
   keptPort,
   readEnvironment,
   ROOM_IN_WEB,
-  ROOM_IN_WORKER,
   standInVariables,
   writeEnvironment,
 } from './installation.ts';
@@ -88,9 +87,9 @@ export function drillProcesses(
         ...(account
           ? [
               run('web-people', ['web', '--kind', 'drill'], { ...ROOM_IN_WEB, ...account }),
-              run('worker', ['worker', '--kind', 'drill'], { ...ROOM_IN_WORKER, ...account }),
+              run('worker', ['worker', '--kind', 'drill'], account),
             ]
-          : [run('worker', ['worker', '--kind', 'exercise'], ROOM_IN_WORKER)]),
+          : [run('worker', ['worker', '--kind', 'exercise'])]),
       ];
       await Promise.all(all.map((process) => process.ready()));
     },

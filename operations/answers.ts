@@ -1,7 +1,7 @@
 /** Answers in words end here: replies, and what an officer writes down. They are stored with their letters in one commit. */
 import { storeVouchedAnswer, type AnswerAct, type RecordedAnswer } from '../db/answers.ts';
 import { appendRecord } from '../db/audit.ts';
-import { isDataFault, type Database, type Sql } from '../db/database.ts';
+import { isDataFault, isUnreachable, type Database, type Sql } from '../db/database.ts';
 import {
   findReplyCandidates,
   optAddresses,
@@ -23,6 +23,7 @@ import type { AnswerKind } from '../domain/unit.ts';
 import { findUnits } from './organisation-find.ts';
 import { parseSender } from './answer-sender.ts';
 import { refusalOf } from './refusals.ts';
+import { together } from './together.ts';
 import { requireWarning } from './warnings.ts';
 
 /** Late answers are recorded as late; after this long past its end a warning takes none. */
@@ -31,6 +32,13 @@ export const GRACE_MS = 24 * 60 * MINUTE_MS;
 /** Replies stored by one statement, and statements under way at once for one push: the web's pool serves pages beside. */
 const REPLIES_PER_COMMIT = 100;
 const COMMITS_AT_ONCE = 4;
+
+/**
+ * Pushes taken together, and pieces under way at once. Of 20,000 replies in pushes of 12 each cost 0.73 ms of processor time by itself,
+ * in pushes of 100 0.37: the greater part is the fixed cost of a transaction, and of the steps that come of it.
+ */
+const PUSHES_MOST = 64;
+const PIECES_AT_ONCE = 1;
 
 /** What is said back to one number: enough for a person who errs twice, and two machines soon fall silent. */
 const BACKS = { most: 3, withinMs: 60 * MINUTE_MS };
@@ -85,6 +93,23 @@ export async function answerByReplies(
     if (failed) throw failed.reason;
   }
   return outcomes;
+}
+
+/** Takes pushes of replies: those that come at the same time share their commits, and each ends when its own are stored. */
+export function answersByReplies(
+  database: Database,
+  keys: AnswerKeys,
+  door: ReplyDoor,
+): (push: readonly GatewayReply[]) => Promise<ReplyOutcome[]> {
+  return together({
+    most: PUSHES_MOST,
+    atOnce: PIECES_AT_ONCE,
+    work: async (pushes: readonly (readonly GatewayReply[])[]) => {
+      const outcomes = await answerByReplies(database, keys, pushes.flat(), door);
+      return pushes.map((push) => outcomes.splice(0, push.length));
+    },
+    mayBeOfOne: (error) => !isUnreachable(error),
+  });
 }
 
 /** Takes one reply; see `answerByReplies`. */

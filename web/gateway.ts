@@ -12,7 +12,7 @@ import type { AnswerKeys } from '../domain/links.ts';
 import { parseReference, type Receipt } from '../domain/receipts.ts';
 import type { ReplyKind } from '../domain/reply-texts.ts';
 import { parseSender } from '../operations/answer-sender.ts';
-import { answerByReplies, type ReplyVerdict } from '../operations/answers.ts';
+import { answersByReplies, type ReplyVerdict } from '../operations/answers.ts';
 import { answerByKey, type KeyVerdict } from '../operations/key-answers.ts';
 import { takeReceipts } from '../operations/receipts.ts';
 import { limitBody } from './body.ts';
@@ -103,11 +103,12 @@ export function gatewayRoutes(input: {
     });
   }
 
+  const take = answersByReplies(database, keys, { via: 'gateway', serves });
   pushed(
     'replies',
     (item) => replySchema.safeParse(item).data ?? null,
     async (replies): Promise<ReplyVerdict[]> => {
-      const outcomes = await answerByReplies(database, keys, replies, { via: 'gateway', serves });
+      const outcomes = await take(replies);
       for (const [place, { sayBack, kind }] of outcomes.entries()) {
         const reply = replies[place];
         if (reply && sayBack !== null)

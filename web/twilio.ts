@@ -9,7 +9,7 @@ import type { Database } from '../db/database.ts';
 import { senderName, type SenderSide, type WarningKind } from '../domain/kinds.ts';
 import type { AnswerKeys } from '../domain/links.ts';
 import { parseReference, type Receipt } from '../domain/receipts.ts';
-import { answerByReplies } from '../operations/answers.ts';
+import { answersByReplies } from '../operations/answers.ts';
 import type { InboundList } from '../operations/inbound-catch-up.ts';
 import { callText } from '../operations/call-text.ts';
 import { answerByKey } from '../operations/key-answers.ts';
@@ -94,15 +94,13 @@ export function twilioRoutes(input: TwilioInput): Hono {
     return context.body(null, 204);
   });
 
+  const take = answersByReplies(database, keys, { via: 'twilio', serves });
   signed('/twilio/inbound', async (request, context) => {
     const id = request.field('MessageSid');
     const from = request.field('From');
     const response = new twilio.twiml.MessagingResponse();
     if (id !== null && from !== null) {
-      const [outcome] = await answerByReplies(database, keys, [{ id, from, text: request.text('Body') }], {
-        via: 'twilio',
-        serves,
-      });
+      const [outcome] = await take([{ id, from, text: request.text('Body') }]);
       if (outcome && outcome.sayBack !== null && maySay(serves, outcome.kind))
         response.message(outcome.sayBack);
     }
